@@ -1,0 +1,1 @@
+"""TagVIS-lite: learn, run and reproduce tag-based video instance segmentation."""
