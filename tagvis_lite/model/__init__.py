@@ -1,0 +1,1 @@
+"""The network of section III: one file per component, `network.TagVIS` puts them together."""

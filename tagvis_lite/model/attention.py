@@ -1,0 +1,159 @@
+"""The three attention modules (sections III-B to III-D, figures 2 to 4).
+
+All work on feature maps B x C x T x h x w, attend over the S = h w positions of a frame, and
+differ only in who asks whom:
+
+    Spatio-Temporal, Tag-Based   queries: all frames     keys and values: frame t
+    Self-Attention               queries: frame t        keys and values: frame t
+
+The paper's words for the first two ("f_{t=1..32} is the query, while f_{t=1} is projected into key
+and value", weighted features stacked, pooled across time) give
+
+    u_t = mean_s softmax(Q_s K_t^T / sqrt(d)) V_t                     (s over all T frames)
+
+so u_t mixes only values of frame t, weighted by what every frame asks of it. `literal_attention`
+computes just that and `fused_attention` the same numbers at a fraction of the time and memory.
+`non_local_attention` is the ordinary reading: frame t asks all frames (docs/decisions.md, D4).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+Form = Literal["literal", "fused", "non_local", "per_frame"]
+
+
+def attention_maps(query: Tensor, key: Tensor) -> Tensor:
+    """How much each position of each frame s attends to each position of frame t.
+
+    Args:
+        query: B x T x S x d.
+        key: B x T x S x d.
+
+    Returns:
+        B x T (of key) x T (of query) x S (of query) x S (of key); the last axis sums to 1.
+    """
+    scale = query.shape[-1] ** -0.5
+    scores = torch.einsum("bsid,btjd->btsij", query * scale, key)
+    return scores.softmax(dim=-1)
+
+
+def literal_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Section III-B word by word: weight the values, stack over query frames, pool over them.
+
+    Args:
+        query: B x T x S x d.
+        key: B x T x S x d.
+        value: B x T x S x d.
+
+    Returns:
+        B x T x S x d.
+    """
+    weighted = torch.einsum("btsij,btjd->btsid", attention_maps(query, key), value)
+    return weighted.mean(dim=2)
+
+
+def fused_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Equal to `literal_attention`, by PyTorch's fused kernels, which never hold the maps.
+
+    The positions of all frames are one long query, and the T frames to attend to are T heads.
+    """
+    num_frames = key.shape[1]
+    everyone = query.flatten(1, 2).unsqueeze(1).expand(-1, num_frames, -1, -1)  # B x T x TS x d
+    weighted = scaled_dot_product_attention(everyone, key, value)
+    return weighted.unflatten(2, (num_frames, -1)).mean(dim=2)
+
+
+def non_local_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Every position of every frame attends to every position of every frame.
+
+    Shapes as in `literal_attention`.
+    """
+    flat = [x.flatten(1, 2) for x in (query, key, value)]  # B x TS x d
+    return scaled_dot_product_attention(*flat).unflatten(1, query.shape[1:3])
+
+
+def per_frame_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Every position attends to the positions of its own frame. Shapes as above."""
+    return scaled_dot_product_attention(query, key, value)
+
+
+class Attention(nn.Module):
+    """Project to queries, keys and values, attend, project back (figures 2 to 4).
+
+    Args:
+        channels: C of input and output.
+        attention_channels: d of queries, keys and values after the 1 x 1 convolutions.
+        form: who asks whom; one of the four functions above.
+        residual: add the input to the output (docs/decisions.md, D5).
+    """
+
+    def __init__(
+        self, channels: int, attention_channels: int, form: Form, residual: bool = True
+    ) -> None:
+        super().__init__()
+        self.form = form
+        self.residual = residual
+        self.query = nn.Conv3d(channels, attention_channels, 1)
+        self.key = nn.Conv3d(channels, attention_channels, 1)
+        self.value = nn.Conv3d(channels, attention_channels, 1)
+        self.project = nn.Conv3d(attention_channels, channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """B x C x T x h x w to B x C x T x h x w."""
+        height, width = features.shape[-2:]
+        query, key, value = (
+            projection(features).flatten(3).permute(0, 2, 3, 1)  # B x T x S x d
+            for projection in (self.query, self.key, self.value)
+        )
+        match self.form:
+            case "literal":
+                mixed = literal_attention(query, key, value)
+            case "fused":
+                mixed = fused_attention(query, key, value)
+            case "non_local":
+                mixed = non_local_attention(query, key, value)
+            case "per_frame":
+                mixed = per_frame_attention(query, key, value)
+        output: Tensor = self.project(mixed.permute(0, 3, 1, 2).unflatten(3, (height, width)))
+        return features + output if self.residual else output
+
+
+class TagAttention(nn.Module):
+    """Tag-Based Attention (section III-C, figure 3): tags p_t to embeddings w_t.
+
+    The paper gives only the sizes, 112 x 112 x 1 in and 14 x 14 x 256 out; an embedding whose
+    kernel and stride are both 8 closes the gap, and attention follows (docs/decisions.md, D22).
+
+    Args:
+        channels: C of w_t.
+        attention_channels: d.
+        stride: tag map size over feature map size (8 in the paper).
+        form: as in `Attention`; None leaves the attention out (Table III) and keeps the embedding.
+        residual: as in `Attention`.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        attention_channels: int,
+        stride: int,
+        form: Form | None = "fused",
+        residual: bool = True,
+    ) -> None:
+        super().__init__()
+        self.embed = nn.Conv3d(1, channels, (1, stride, stride), stride=(1, stride, stride))
+        self.attention = (
+            nn.Identity()
+            if form is None
+            else Attention(channels, attention_channels, form, residual)
+        )
+
+    def forward(self, tags: Tensor) -> Tensor:
+        """B x 1 x T x h x w to B x C x T x h/stride x w/stride."""
+        embedded: Tensor = self.attention(self.embed(tags))
+        return embedded

@@ -1,0 +1,106 @@
+"""The whole network of figure 1: a clip in, tags and semantic masks out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tagvis_lite.config import ModelConfig
+from tagvis_lite.model.attention import Attention, TagAttention
+from tagvis_lite.model.encoder import Encoder
+from tagvis_lite.model.semantics import SemanticDecoder
+from tagvis_lite.model.tags import Bottleneck, TagGenerator
+from tagvis_lite.video import Prediction
+
+
+def location_embedding(features: Tensor) -> Tensor:
+    """x and y in [-1, 1] for each position of B x C x T x h x w features: B x 2 x T x h x w."""
+    batch, _, num_frames, height, width = features.shape
+    y = torch.linspace(-1, 1, height, device=features.device, dtype=features.dtype)
+    x = torch.linspace(-1, 1, width, device=features.device, dtype=features.dtype)
+    shape = (batch, num_frames, height, width)
+    return torch.stack([x.expand(shape), y[:, None].expand(shape)], dim=1)
+
+
+class TagVIS(nn.Module):
+    """Encoder, three attention modules, tag generator and semantic decoder (section III).
+
+    The letters are the paper's: f_t encoded frames, u_t after Spatio-Temporal Attention, q_t after
+    the bottleneck, p_t tags, v_t after Self-Attention, w_t after Tag-Based Attention. Every removal
+    of Table III is a value of `config`.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(
+            config.widths, config.blocks, config.spatial_strides, config.pretrained
+        )
+        channels = config.widths[-1] + 2 * config.location_embedding
+        self.spatio_temporal_attention: nn.Module = nn.Identity()
+        tag_form = "fused"
+        if config.spatio_temporal_attention != "removed":
+            tag_form = config.spatio_temporal_attention
+            self.spatio_temporal_attention = Attention(
+                channels, config.attention_channels, tag_form, config.attention_residual
+            )
+        self.bottleneck = Bottleneck(channels, config.bottleneck_channels, config.feature_channels)
+        self.tag_generator = TagGenerator(
+            config.feature_channels,
+            config.head_channels,
+            config.upsampling,
+            sigmoid=config.tag_range == "sigmoid",
+        )
+
+        self.self_attention: nn.Module | None = None
+        if config.feature_branch == "attention":
+            self.self_attention = Attention(
+                config.feature_channels,
+                config.attention_channels,
+                "per_frame",
+                config.attention_residual,
+            )
+        elif config.feature_branch == "identity":
+            self.self_attention = nn.Identity()
+        self.tag_attention: nn.Module | None = None
+        if config.tag_branch != "removed":
+            self.tag_attention = TagAttention(
+                config.feature_channels,
+                config.attention_channels,
+                stride=config.upsampling[0] * config.upsampling[1],
+                form=tag_form if config.tag_branch == "attention" else None,
+                residual=config.attention_residual,
+            )
+        branches = (self.self_attention is not None) + (self.tag_attention is not None)
+        self.decoder: nn.Module | None = None
+        if branches:
+            self.decoder = SemanticDecoder(
+                branches * config.feature_channels,
+                config.head_channels,
+                config.num_classes,
+                config.upsampling,
+            )
+
+    def forward(self, frames: Tensor) -> Prediction:
+        """Predict one clip per batch element.
+
+        Args:
+            frames: B x 3 x T x H x W, normalised. H and W are multiples of twice the encoder's
+                stride (the bottleneck halves its map and the deconvolution doubles it again).
+
+        Returns:
+            Tags B x T x h x w and semantic logits B x c x T x h x w.
+        """
+        f = self.encoder(frames)
+        if self.config.location_embedding:
+            f = torch.cat([f, location_embedding(f)], dim=1)
+        u = self.spatio_temporal_attention(f)
+        q = self.bottleneck(u)
+        p = self.tag_generator(q)
+        to_decoder = []
+        if self.self_attention is not None:
+            to_decoder.append(self.self_attention(q))  # v
+        if self.tag_attention is not None:
+            to_decoder.append(self.tag_attention(p))  # w
+        logits = self.decoder(torch.cat(to_decoder, dim=1)) if self.decoder is not None else None
+        return Prediction(tags=p.squeeze(1), semantic_logits=logits)
