@@ -1,0 +1,278 @@
+"""The spatio-temporal tagging loss and the overall loss (section III-E, equations 1 to 7).
+
+Everything is computed for all clips, instances and frames at once. Pixels are gathered into
+groups, one per (clip, instance, frame), and each equation is a sum over groups, pairs of groups or
+pixels. An instance that is not in a clip, or not in a frame, is an empty group and takes part in
+nothing (docs/decisions.md, D12). Background and void pixels belong to no group (D13).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from tagvis_lite.config import LossConfig
+from tagvis_lite.video import VOID, Clip, Prediction
+
+
+@dataclass(frozen=True)
+class Losses:
+    """The terms of eqs. (6) and (7), each a scalar, averaged over clips and not yet weighted."""
+
+    spectra: Tensor
+    specter: Tensor
+    tempra: Tensor
+    temper: Tensor
+    cross_entropy: Tensor
+    overall: Tensor
+    """The weighted sum of all: what is minimised."""
+
+    def as_dict(self) -> dict[str, float]:
+        """The terms as plain numbers, for a log."""
+        return {name: float(value.detach()) for name, value in vars(self).items()}
+
+
+@dataclass(frozen=True)
+class InstanceMeans:
+    """Mean tags of all instances of B clips: eq. (1) and its per-frame form.
+
+    Attributes:
+        h_n: B x N, mean tag of each instance over the whole clip; 0 where absent.
+        h_nt: B x N x T, mean tag of each instance in each frame; 0 where absent.
+        counts: int64, B x N x T, pixels of each instance in each frame (M of eq. 1, per frame).
+        group: int64, B x T x h x w, index of each pixel's group in the flattened B x N x T, or -1.
+    """
+
+    h_n: Tensor
+    h_nt: Tensor
+    counts: Tensor
+    group: Tensor
+
+    @property
+    def in_frame(self) -> Tensor:
+        """bool, B x N x T: the instance has pixels in that frame."""
+        return self.counts > 0
+
+    @property
+    def in_clip(self) -> Tensor:
+        """bool, B x N: the instance has pixels in some frame."""
+        return self.in_frame.any(dim=-1)
+
+
+def instance_means(
+    tags: Tensor, ids: Tensor, background_as_instance: bool = False
+) -> InstanceMeans:
+    """Eq. (1): the mean tag h_n of each instance, over the clip and per frame.
+
+    Args:
+        tags: float, B x T x h x w.
+        ids: int64, B x T x h x w: 0 background, 1..254 instances, 255 void.
+        background_as_instance: count the background as one more instance.
+
+    Returns:
+        Means for N = the largest id in the batch (and one more for the background).
+    """
+    batch, num_frames = ids.shape[:2]
+    instance = ids if background_as_instance else ids - 1
+    valid = (ids != VOID) & (instance >= 0)
+    num_instances = int(instance[valid].max()) + 1 if bool(valid.any()) else 0
+    clip = torch.arange(batch, device=ids.device).view(-1, 1, 1, 1)
+    frame = torch.arange(num_frames, device=ids.device).view(1, -1, 1, 1)
+    group = torch.where(valid, (clip * num_instances + instance) * num_frames + frame, -1)
+
+    shape = (batch, num_instances, num_frames)
+    size = batch * num_instances * num_frames
+    index = group[valid]
+    counts = torch.bincount(index, minlength=size)
+    sums = tags.new_zeros(size).index_add(0, index, tags[valid])
+    counts, sums = counts.view(shape), sums.view(shape)
+    return InstanceMeans(
+        h_n=sums.sum(-1) / counts.sum(-1).clamp(min=1),
+        h_nt=sums / counts.clamp(min=1),
+        counts=counts,
+        group=group,
+    )
+
+
+def spectra_loss(
+    tags: Tensor,
+    means: InstanceMeans,
+    *,
+    h_n: str = "clip",
+    reduction: str = "mean",
+    pixels_per_instance: int | None = 64,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Eq. (2), spatial-intra-instance loss: pull the pixels of an instance to its mean.
+
+    Args:
+        tags: float, B x T x h x w.
+        means: of the same tags.
+        h_n: the mean of the whole clip (`clip`) or of the pixel's own frame (`frame`).
+        reduction: `sum` over pixels, as printed, or their `mean`; both average over instances.
+        pixels_per_instance: M', pixels drawn per instance with replacement; None takes all M.
+        generator: source of the draws.
+
+    Returns:
+        B values, one per clip; 0 for a clip without instances.
+    """
+    batch, num_instances, num_frames = means.counts.shape
+    targets = means.h_nt if h_n == "frame" else means.h_n.unsqueeze(-1).expand_as(means.h_nt)
+    if pixels_per_instance is None:
+        valid = means.group >= 0
+        group = means.group[valid]
+        squared = (targets.reshape(-1)[group] - tags[valid]).square()
+        per_instance = squared.new_zeros(batch * num_instances).index_add(
+            0, group // num_frames, squared
+        )
+        terms = means.counts.sum(-1)
+    else:
+        pixel, drawn = _draw_pixels(means, pixels_per_instance, generator)
+        squared = (
+            targets.reshape(-1)[means.group.reshape(-1)[pixel]] - tags.reshape(-1)[pixel]
+        ) ** 2
+        per_instance = torch.where(drawn, squared, 0).sum(-1)
+        terms = torch.full_like(means.counts[..., 0], pixels_per_instance)
+    per_instance = per_instance.view(batch, num_instances)
+    if reduction == "mean":
+        per_instance = per_instance / terms.clamp(min=1)
+    return per_instance.sum(-1) / means.in_clip.sum(-1).clamp(min=1)
+
+
+def _draw_pixels(
+    means: InstanceMeans, number: int, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """Draw `number` pixels of each instance: flat indices, BN x number, and which are real."""
+    batch, num_instances, num_frames = means.counts.shape
+    group = means.group.reshape(-1)
+    instance = torch.where(group >= 0, group // num_frames, batch * num_instances)
+    by_instance = instance.argsort()
+    available = means.counts.sum(-1).view(-1, 1)
+    first = available.cumsum(0) - available
+    random = torch.rand(
+        (len(available), number), device=group.device, generator=generator, dtype=torch.float64
+    )
+    place = first + (random * available).long()
+    return by_instance[place.clamp(max=len(by_instance) - 1)], (available > 0).expand_as(place)
+
+
+def hinge(distance: Tensor, margin: float) -> Tensor:
+    """max(0, G - |distance|): the penalty of eqs. (3) and (5). Its gradient is finite at 0."""
+    return (margin - distance.abs()).clamp(min=0)
+
+
+def specter_loss(means: InstanceMeans, *, margin: float = 3.0, reduction: str = "mean") -> Tensor:
+    """Eq. (3), spatial-inter-instance loss: push the mean tags of two instances G apart.
+
+    `sum` over pairs n < n', as printed, or their `mean`. Returns B values, one per clip; 0 for a
+    clip with fewer than two instances.
+    """
+    penalty = hinge(means.h_n.unsqueeze(2) - means.h_n.unsqueeze(1), margin)
+    together = means.in_clip.unsqueeze(2) & means.in_clip.unsqueeze(1)
+    return _over_pairs(penalty.unsqueeze(-1), together.unsqueeze(-1), reduction)
+
+
+def temper_loss(means: InstanceMeans, *, margin: float = 3.0, reduction: str = "mean") -> Tensor:
+    """Eq. (5), temporal-instance-separation loss: push instances G apart within every frame.
+
+    `sum` over pairs and frames, as printed, or their `mean` over the frames both instances are in.
+    The 'arbitrary subset' N' is all instances (docs/decisions.md, D11). Returns B values.
+    """
+    penalty = hinge(means.h_nt.unsqueeze(2) - means.h_nt.unsqueeze(1), margin)
+    together = means.in_frame.unsqueeze(2) & means.in_frame.unsqueeze(1)
+    return _over_pairs(penalty, together, reduction)
+
+
+def _over_pairs(penalty: Tensor, together: Tensor, reduction: str) -> Tensor:
+    """Sum or mean of `penalty`, B x N x N x T, over pairs n < n' that are `together`."""
+    num_instances = penalty.shape[1]
+    upper = torch.ones(num_instances, num_instances, device=penalty.device).triu(1).bool()
+    counted = together & upper.unsqueeze(-1)
+    total = torch.where(counted, penalty, 0).sum((1, 2, 3))
+    return total if reduction == "sum" else total / counted.sum((1, 2, 3)).clamp(min=1)
+
+
+def tempra_loss(means: InstanceMeans, *, reduction: str = "mean") -> Tensor:
+    """Eq. (4), temporal-instance-grouping loss: hold an instance's frame means at its clip mean.
+
+    `sum` over frames, as printed, or their `mean` over the frames the instance is in; both average
+    over instances. Returns B values; 0 for a clip without instances.
+    """
+    squared = (means.h_n.unsqueeze(-1) - means.h_nt).square()
+    per_instance = torch.where(means.in_frame, squared, 0).sum(-1)
+    if reduction == "mean":
+        per_instance = per_instance / means.in_frame.sum(-1).clamp(min=1)
+    return per_instance.sum(-1) / means.in_clip.sum(-1).clamp(min=1)
+
+
+def semantic_loss(
+    logits: Tensor, semantic: Tensor, class_weights: tuple[float, ...] | None = None
+) -> Tensor:
+    """L_crossentropy of eq. (7), a mean over the pixels that are not void.
+
+    Args:
+        logits: B x c x T x h x w.
+        semantic: int64, B x T x h x w; 255 is ignored.
+        class_weights: one per class, or None for plain cross-entropy (docs/decisions.md, D21).
+
+    Returns:
+        A scalar; 0 when every pixel is void.
+    """
+    weight = None if class_weights is None else logits.new_tensor(class_weights)
+    total = cross_entropy(logits, semantic, weight, ignore_index=VOID, reduction="sum")
+    known = semantic[semantic != VOID]
+    terms = known.new_tensor(known.numel()) if weight is None else weight[known].sum()
+    return total / terms.clamp(min=1)
+
+
+def overall_loss(
+    prediction: Prediction,
+    clip: Clip,
+    config: LossConfig,
+    generator: torch.Generator | None = None,
+) -> Losses:
+    """Eqs. (6) and (7) on a batch of clips.
+
+    Args:
+        prediction: of `clip`, with the leading dimension B.
+        clip: with the leading dimension B, labels at the prediction's resolution.
+        config: margin, reductions and weights.
+        generator: source of the M' random pixels of eq. (2).
+
+    Raises:
+        ValueError: labels and prediction of different sizes.
+    """
+    if prediction.tags.shape != clip.ids.shape:
+        raise ValueError(
+            f"tags are {tuple(prediction.tags.shape)} but labels {tuple(clip.ids.shape)}: "
+            "check data.size and data.label_stride against model.spatial_strides and upsampling"
+        )
+    tags = prediction.tags.float()
+    means = instance_means(tags, clip.ids, config.background_as_instance)
+    shared = {"reduction": config.reduction}
+    spectra = spectra_loss(
+        tags,
+        means,
+        h_n=config.h_n,
+        pixels_per_instance=config.pixels_per_instance,
+        generator=generator,
+        **shared,
+    ).mean()
+    specter = specter_loss(means, margin=config.margin, **shared).mean()
+    tempra = tempra_loss(means, **shared).mean()
+    temper = temper_loss(means, margin=config.margin, **shared).mean()
+    semantic = tags.new_zeros(())
+    if prediction.semantic_logits is not None:
+        logits = prediction.semantic_logits.float()
+        semantic = semantic_loss(logits, clip.semantic, config.class_weights)
+    overall = (
+        config.spectra * spectra
+        + config.specter * specter
+        + config.tempra * tempra
+        + config.temper * temper
+        + config.cross_entropy * semantic
+    )
+    return Losses(spectra, specter, tempra, temper, semantic, overall)
