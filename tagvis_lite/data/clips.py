@@ -1,0 +1,310 @@
+"""From a `Video` to the `Clip` the network sees: choice of frames, crop, flips, labels.
+
+Section IV of the paper: 'We use random crops as well as spatial and temporal flips to augment
+the training data. We, further, generate diverse variations of 32 frame video clip from each
+video sequence per epoch by dropping a random number of consecutive frames between 1 to 5.'
+
+    indices:  sample_indices (training)  or  spread_indices (inference, validation)
+    pixels:   make_clip                  crop, resize, flip, normalise
+    a set:    ClipDataset                for torch.utils.data.DataLoader
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+from torch.utils.data import Dataset
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as transforms
+
+from tagvis_lite.config import DataConfig
+from tagvis_lite.video import BACKGROUND, VOID, Clip, Video
+
+
+def spread_indices(num_frames: int, clip_frames: int) -> np.ndarray:
+    """Choose `clip_frames` of `num_frames` frames evenly; the first and the last are kept.
+
+    Strictly increasing when the video is long enough. A shorter video gives every frame at
+    least once, in order, the repeats evenly spread. One clip frame is the video's first.
+
+    Returns:
+        int64, clip_frames: indices into the video.
+
+    Raises:
+        ValueError: a number below 1.
+    """
+    _require_frames(num_frames, clip_frames)
+    return np.rint(np.linspace(0, num_frames - 1, clip_frames)).astype(np.int64)
+
+
+def sample_indices(
+    num_frames: int, clip_frames: int, max_drop: int, generator: Generator | None = None
+) -> np.ndarray:
+    """Choose the frames of a training clip: a random window with random runs left out.
+
+    1. The number of dropped runs is uniform in 0..min(clip_frames - 1, frames to spare), and
+       each run lies between another two neighbours of the clip, chosen at random.
+    2. Each run has 1..`max_drop` frames, uniform. Once the runs together reach the frames the
+       video has to spare, the one in hand is cut short and those still to come are empty.
+    3. The window (kept and dropped frames) starts anywhere it fits, uniform.
+
+    So neighbouring clip frames are 1..`max_drop` + 1 video frames apart. A video of fewer than
+    `clip_frames` frames has none to drop and gives `spread_indices`.
+
+    Args:
+        num_frames: frames of the video.
+        clip_frames: T, frames of the clip.
+        max_drop: longest dropped run; 0 gives consecutive frames.
+        generator: source of randomness; None is torch's global one.
+
+    Returns:
+        int64, clip_frames: indices into the video, strictly increasing when
+        num_frames >= clip_frames.
+
+    Raises:
+        ValueError: a number of frames below 1, or `max_drop` below 0.
+    """
+    _require_frames(num_frames, clip_frames)
+    if max_drop < 0:
+        raise ValueError(f"max_drop is {max_drop}, expected 0 or more")
+    spare = num_frames - clip_frames
+    if spare < 0:
+        return spread_indices(num_frames, clip_frames)
+
+    steps = torch.ones(clip_frames, dtype=torch.int64)  # steps[0] leads to the window's start
+    if max_drop > 0:
+        runs = _uniform(0, min(clip_frames - 1, spare), generator)
+        lengths = torch.randint(1, max_drop + 1, (runs,), generator=generator)
+        dropped = lengths.cumsum(0).clamp(max=spare).diff(prepend=torch.zeros(1, dtype=torch.int64))
+        where = 1 + torch.randperm(clip_frames - 1, generator=generator)[:runs]
+        steps[where] += dropped
+    span = int(steps.sum())
+    steps[0] = _uniform(0, num_frames - span, generator)
+    return steps.cumsum(0).numpy()
+
+
+def make_clip(
+    video: Video,
+    indices: Sequence[int] | np.ndarray,
+    config: DataConfig,
+    num_classes: int,
+    *,
+    augment: bool = False,
+    generator: Generator | None = None,
+) -> Clip:
+    """Read the frames at `indices` and turn them, with their labels, into a clip.
+
+    Augmentation (section IV) is the same for all frames: a crop of the frame's own shape with
+    sides of `config.min_crop` to 1 times the frame's, a horizontal flip and a temporal flip,
+    each flip in half of the clips. Without augmentation the whole frame is used.
+
+    Frames are resized once, bilinear with antialiasing, and labels once too, from the video's
+    resolution to that of the tags. Labels use 'nearest-exact': it takes the source pixel under
+    the centre of each label pixel, so pixel centres stay aligned with the bilinear frames. Plain
+    'nearest' takes the one under the top left corner: labels would lie up to half a label pixel
+    below and to the right of the frames, in flipped clips to the left. `resized_crop` always
+    uses it for a `tv_tensors.Mask`, hence plain tensors here.
+
+    Args:
+        video: source; one without label maps gives a clip that is void (255) everywhere.
+        indices: T indices into the video.
+        config: size, label_stride, min_crop, mean and std.
+        num_classes: semantic classes with background. With 2 (DAVIS, D17) every instance is of
+            class 1, whatever its category.
+        augment: crop and flip at random.
+        generator: source of randomness; None is torch's global one.
+
+    Returns:
+        An unbatched clip: frames float32, 3 x T x H x W with H x W = `config.size`; ids and
+        semantic int64, T x h x w with h = H / label_stride; frame_indices int64, T, decreasing
+        after a temporal flip.
+
+    Raises:
+        ValueError: indices outside the video, label maps of another size than the frames, an id
+            without a category or a category the network has no class for, an impossible config.
+    """
+    chosen = [int(t) for t in indices]
+    if not chosen or min(chosen) < 0 or max(chosen) >= len(video):
+        raise ValueError(
+            f"video {video.name!r}: indices are {chosen}, expected some of 0 to {len(video) - 1}"
+        )
+    label_size = _label_size(config)
+
+    if augment and _uniform(0, 1, generator) == 1:
+        chosen.reverse()
+    frames = torch.from_numpy(video.read_frames(chosen)).permute(0, 3, 1, 2)  # T x 3 x H' x W'
+    if video.ids is None:
+        ids = torch.full((len(chosen), *frames.shape[-2:]), VOID, dtype=torch.uint8)
+    else:
+        ids = torch.from_numpy(video.read_ids(chosen))
+    if ids.shape[-2:] != frames.shape[-2:]:
+        raise ValueError(
+            f"video {video.name!r}: label maps are {tuple(ids.shape[-2:])}, "
+            f"but frames are {tuple(frames.shape[-2:])}"
+        )
+
+    height, width = frames.shape[-2:]
+    box = (0, 0, height, width)
+    if augment:
+        box = _random_box(height, width, config.min_crop, generator)
+    frames = transforms.resized_crop(frames, *box, size=list(config.size), antialias=True)
+    ids = transforms.resized_crop(
+        ids, *box, size=label_size, interpolation=InterpolationMode.NEAREST_EXACT
+    )
+    if augment and _uniform(0, 1, generator) == 1:
+        frames = transforms.horizontal_flip(frames)
+        ids = transforms.horizontal_flip(ids)
+
+    ids = ids.to(torch.int64)
+    semantic = _class_of_id(video, num_classes)[ids]
+    if (semantic < 0).any():
+        unknown = torch.unique(ids[semantic < 0]).tolist()
+        raise ValueError(
+            f"video {video.name!r}: label maps hold ids {unknown} without a category; "
+            "add them to Video.categories"
+        )
+    return Clip(
+        frames=_normalise(frames, config),
+        ids=ids,
+        semantic=semantic,
+        frame_indices=torch.tensor(chosen),
+        names=(video.name,),
+    )
+
+
+class ClipDataset(Dataset[Clip]):
+    """One clip of each video per epoch, for a `DataLoader` with `collate_fn=Clip.collate`.
+
+    Item i of epoch e is a pure function of (seed, e, i), whatever the number of workers: a run
+    resumed at any step sees what an uninterrupted one would have seen. Call `set_epoch` before
+    iterating over the loader; workers that outlive an epoch (`persistent_workers`) see it too.
+
+    Args:
+        videos: labelled videos.
+        config: see `make_clip`.
+        num_classes: see `make_clip`.
+        augment: frames by `sample_indices`, random crop and flips; otherwise `spread_indices`,
+            whole frames, and every epoch is the same.
+        seed: not negative.
+
+    Raises:
+        ValueError: no videos, a video without label maps or with a category that the network
+            has no class for, a negative seed or epoch, an impossible config.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        config: DataConfig,
+        num_classes: int,
+        *,
+        augment: bool,
+        seed: int = 0,
+    ) -> None:
+        if len(videos) == 0:
+            raise ValueError("a data set of clips needs at least one video")
+        if seed < 0:
+            raise ValueError(f"seed is {seed}, expected 0 or more")
+        _label_size(config)
+        for video in videos:
+            if video.ids is None:
+                raise ValueError(f"video {video.name!r} has no label maps to train on")
+            _class_of_id(video, num_classes)
+        self.videos = videos
+        self.config = config
+        self.num_classes = num_classes
+        self.augment = augment
+        self.seed = seed
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose clips the next pass gives; counted from 0."""
+        if epoch < 0:
+            raise ValueError(f"epoch is {epoch}, expected 0 or more")
+        self._epoch.fill_(epoch)
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, index: int) -> Clip:
+        """Make the clip of video `index` for the present epoch."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"clip {index} of a data set of {len(self)}")
+        video = self.videos[index]
+        if not self.augment:
+            indices = spread_indices(len(video), self.config.clip_frames)
+            return make_clip(video, indices, self.config, self.num_classes)
+        entropy = np.random.SeedSequence((self.seed, int(self._epoch), index))
+        generator = Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
+        indices = sample_indices(
+            len(video), self.config.clip_frames, self.config.max_drop, generator
+        )
+        return make_clip(
+            video, indices, self.config, self.num_classes, augment=True, generator=generator
+        )
+
+
+def _uniform(low: int, high: int, generator: Generator | None) -> int:
+    """An integer in low..high, both included."""
+    return int(torch.randint(low, high + 1, (), generator=generator))
+
+
+def _random_box(
+    height: int, width: int, min_crop: float, generator: Generator | None
+) -> tuple[int, int, int, int]:
+    """Top, left, height, width of a crop of the frame's shape."""
+    share = min_crop + (1 - min_crop) * float(torch.rand((), generator=generator))
+    crop_height, crop_width = max(1, round(share * height)), max(1, round(share * width))
+    top = _uniform(0, height - crop_height, generator)
+    left = _uniform(0, width - crop_width, generator)
+    return top, left, crop_height, crop_width
+
+
+def _normalise(frames: Tensor, config: DataConfig) -> Tensor:
+    """Uint8, T x 3 x H x W, to float32, 3 x T x H x W, of about zero mean and unit variance."""
+    mean = 255 * torch.tensor(config.mean).view(3, 1, 1, 1)
+    std = 255 * torch.tensor(config.std).view(3, 1, 1, 1)
+    return frames.transpose(0, 1).contiguous().to(torch.float32).sub_(mean).div_(std)
+
+
+def _class_of_id(video: Video, num_classes: int) -> Tensor:
+    """The semantic class of each of the 256 values of a label map; -1 where there is none."""
+    if not 2 <= num_classes <= VOID:
+        raise ValueError(f"num_classes is {num_classes}, expected 2 to {VOID}")
+    classes = torch.full((256,), 1 if num_classes == 2 else -1, dtype=torch.int64)
+    classes[BACKGROUND], classes[VOID] = 0, VOID
+    if num_classes == 2:
+        return classes
+    for instance, category in video.categories.items():
+        if not BACKGROUND < instance < VOID:
+            raise ValueError(
+                f"video {video.name!r} gives a category to id {instance}; instances are 1 to 254"
+            )
+        if not 1 <= category < num_classes:
+            raise ValueError(
+                f"video {video.name!r}: instance {instance} has category {category}, but a "
+                f"network with num_classes={num_classes} knows 1 to {num_classes - 1}"
+            )
+        classes[instance] = category
+    return classes
+
+
+def _label_size(config: DataConfig) -> list[int]:
+    """h x w, after checking the fields that make_clip depends on."""
+    if not 0 < config.min_crop <= 1:
+        raise ValueError(f"min_crop is {config.min_crop}, expected a share above 0 and up to 1")
+    if config.label_stride < 1 or any(side % config.label_stride for side in config.size):
+        raise ValueError(
+            f"size {config.size} does not divide by label_stride {config.label_stride}"
+        )
+    return [side // config.label_stride for side in config.size]
+
+
+def _require_frames(num_frames: int, clip_frames: int) -> None:
+    if num_frames < 1 or clip_frames < 1:
+        raise ValueError(
+            f"cannot choose {clip_frames} of {num_frames} frames: both must be 1 or more"
+        )
