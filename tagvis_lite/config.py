@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 
@@ -117,7 +117,10 @@ class InferenceConfig:
 class TrainConfig:
     """The loop (section IV; D20). One step is one optimiser step."""
 
-    steps: int = 100_000
+    epochs: int = 100
+    """Clips drawn from each video: one per epoch."""
+    steps: int | None = None
+    """Stop after this many steps instead of after `epochs`."""
     batch_size: int = 1
     accumulate: int = 1
     """Batches whose gradients are summed into one step."""
@@ -150,28 +153,36 @@ TOY = Config(
     profile="toy",
     model=ModelConfig(
         num_classes=5,
-        widths=(24, 48, 96),
+        widths=(24, 48, 128),
         blocks=(1, 1, 1),
-        spatial_strides=(2, 1, 1, 2, 1),
+        spatial_strides=(2, 1, 1, 2, 2),
         pretrained=False,
-        attention_channels=48,
-        bottleneck_channels=128,
-        feature_channels=64,
-        upsampling=(2, 2),
-        head_channels=32,
+        attention_channels=64,
+        bottleneck_channels=384,
+        feature_channels=96,
+        upsampling=(2, 4),
+        head_channels=64,
     ),
     loss=LossConfig(pixels_per_instance=None),
-    data=DataConfig(clip_frames=8, size=(64, 64), label_stride=1),
+    data=DataConfig(clip_frames=8, size=(64, 64), label_stride=1, min_crop=0.8),
     inference=InferenceConfig(),
     train=TrainConfig(
-        steps=2000,
+        steps=2400,
         batch_size=4,
         learning_rate=2e-3,
         schedule="one_cycle",
         clip_gradient=1.0,
-        validate_every=500,
+        validate_every=400,
     ),
 )
+
+SMOKE = replace(
+    TOY,
+    profile="smoke",
+    train=replace(TOY.train, steps=4, batch_size=2, validate_every=2),
+)
+
+PROFILES: dict[str, Config] = {"toy": TOY, "paper": PAPER, "smoke": SMOKE}
 
 
 def config_to_dict(config: Config) -> dict[str, Any]:
@@ -185,7 +196,7 @@ def config_from_dict(values: Mapping[str, Any]) -> Config:
     Raises:
         ValueError: a key no config has (a file of another version, or a typing error).
     """
-    sections = {f.name: f.default_factory for f in dataclasses.fields(Config)}
+    sections = {name: type(value) for name, value in vars(PAPER).items()}
     unknown = set(values) - set(sections)
     if unknown:
         raise ValueError(f"unknown config sections {sorted(unknown)}; known: {sorted(sections)}")
@@ -194,14 +205,13 @@ def config_from_dict(values: Mapping[str, Any]) -> Config:
         if not isinstance(section, Mapping):
             rebuilt[name] = section
             continue
-        cls = type(sections[name]())  # type: ignore[operator, misc]
-        known = {f.name for f in dataclasses.fields(cls)}
+        known = {f.name for f in dataclasses.fields(sections[name])}
         if set(section) - known:
             raise ValueError(
                 f"unknown fields {sorted(set(section) - known)} in config section {name!r}; "
                 f"known: {sorted(known)}"
             )
-        rebuilt[name] = cls(
+        rebuilt[name] = sections[name](
             **{k: tuple(v) if isinstance(v, list) else v for k, v in section.items()}
         )
     return Config(**rebuilt)
