@@ -64,7 +64,7 @@ def fused_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """
     num_frames = key.shape[1]
     everyone = query.flatten(1, 2).unsqueeze(1).expand(-1, num_frames, -1, -1)  # B x T x TS x d
-    weighted = scaled_dot_product_attention(everyone, key, value)
+    weighted: Tensor = scaled_dot_product_attention(everyone, key, value)
     return weighted.unflatten(2, (num_frames, -1)).mean(dim=2)
 
 
@@ -73,13 +73,16 @@ def non_local_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
     Shapes as in `literal_attention`.
     """
-    flat = [x.flatten(1, 2) for x in (query, key, value)]  # B x TS x d
-    return scaled_dot_product_attention(*flat).unflatten(1, query.shape[1:3])
+    mixed: Tensor = scaled_dot_product_attention(
+        query.flatten(1, 2), key.flatten(1, 2), value.flatten(1, 2)
+    )
+    return mixed.unflatten(1, query.shape[1:3])
 
 
 def per_frame_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Every position attends to the positions of its own frame. Shapes as above."""
-    return scaled_dot_product_attention(query, key, value)
+    mixed: Tensor = scaled_dot_product_attention(query, key, value)
+    return mixed
 
 
 class Attention(nn.Module):

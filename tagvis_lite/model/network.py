@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tagvis_lite.config import ModelConfig
-from tagvis_lite.model.attention import Attention, TagAttention
+from tagvis_lite.model.attention import Attention, Form, TagAttention
 from tagvis_lite.model.encoder import Encoder
 from tagvis_lite.model.semantics import SemanticDecoder
 from tagvis_lite.model.tags import Bottleneck, TagGenerator
@@ -38,7 +38,7 @@ class TagVIS(nn.Module):
         )
         channels = config.widths[-1] + 2 * config.location_embedding
         self.spatio_temporal_attention: nn.Module = nn.Identity()
-        tag_form = "fused"
+        tag_form: Form = "fused"
         if config.spatio_temporal_attention != "removed":
             tag_form = config.spatio_temporal_attention
             self.spatio_temporal_attention = Attention(
