@@ -42,7 +42,7 @@ def load_network(path: Path) -> tuple[TagVIS, Config]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise ValueError(
             f"{path} is not a readable safetensors checkpoint ({error}): copy it again, or make a "
@@ -54,9 +54,10 @@ def load_network(path: Path) -> tuple[TagVIS, Config]:
         )
     try:
         config = config_from_dict(json.loads(metadata["config"]))
-        network = TagVIS(replace(config.model, pretrained=False))
-        network.load_state_dict(tensors)
-    except (ValueError, TypeError, RuntimeError) as error:
+        with torch.device("meta"):  # no memory, whatever sizes the file asks for
+            network = TagVIS(replace(config.model, pretrained=False))
+        network.load_state_dict(tensors, assign=True)
+    except (ValueError, TypeError, RuntimeError, LookupError, ArithmeticError) as error:
         message = " ".join(str(error).split())[:300]
         raise ValueError(
             f"the weights in {path} do not fit this version of tagvis_lite: {message}"

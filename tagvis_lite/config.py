@@ -11,11 +11,27 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+
+class _Choices:
+    """Base of the sections: a field typed as a Literal takes no other value.
+
+    Raises:
+        ValueError: names the field and its choices.
+    """
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            value = getattr(self, name)
+            if get_origin(hint) is Literal and value not in get_args(hint):
+                raise ValueError(
+                    f"{type(self).__name__}.{name} is {value!r}, expected one of {get_args(hint)}"
+                )
 
 
 @dataclass(frozen=True)
-class ModelConfig:
+class ModelConfig(_Choices):
     """The network of section III; see tagvis_lite.model for what each part does."""
 
     num_classes: int = 41
@@ -55,7 +71,7 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class LossConfig:
+class LossConfig(_Choices):
     """Equations (2) to (7)."""
 
     margin: float = 3.0
@@ -98,7 +114,7 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class InferenceConfig:
+class InferenceConfig(_Choices):
     """Tags to instances, clips to whole videos (section IV; D15, D16, D18, D19)."""
 
     foreground: float = 0.5
@@ -114,7 +130,7 @@ class InferenceConfig:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(_Choices):
     """The loop (section IV; D20). One step is one optimiser step."""
 
     epochs: int = 100
@@ -130,6 +146,8 @@ class TrainConfig:
     clip_gradient: float | None = None
     """Largest gradient norm; None leaves gradients alone."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    channels_last: bool = True
+    """Keep activations in the memory layout that convolutions are fastest in."""
     seed: int = 0
     validate_every: int = 1000
     """Steps between validations (J&F) and checkpoints."""
@@ -163,7 +181,7 @@ TOY = Config(
         upsampling=(2, 4),
         head_channels=64,
     ),
-    loss=LossConfig(pixels_per_instance=None),
+    loss=LossConfig(pixels_per_instance=None, specter=4.0, temper=4.0, cross_entropy=12.0),
     data=DataConfig(clip_frames=8, size=(64, 64), label_stride=1, min_crop=0.8),
     inference=InferenceConfig(),
     train=TrainConfig(
@@ -194,17 +212,22 @@ def config_from_dict(values: Mapping[str, Any]) -> Config:
     """Rebuild a `Config` from `config_to_dict`, possibly read back from json.
 
     Raises:
-        ValueError: a key no config has (a file of another version, or a typing error).
+        ValueError: a key no config has (a file of another version, or a typing error), a section
+            that is not one, a value that is none of a field's choices, or no profile name.
     """
     sections = {name: type(value) for name, value in vars(PAPER).items()}
+    if not isinstance(values, Mapping) or not isinstance(values.get("profile"), str):
+        raise ValueError("not a config: it has no profile name")
     unknown = set(values) - set(sections)
     if unknown:
         raise ValueError(f"unknown config sections {sorted(unknown)}; known: {sorted(sections)}")
     rebuilt: dict[str, Any] = {}
     for name, section in values.items():
-        if not isinstance(section, Mapping):
+        if name == "profile":
             rebuilt[name] = section
             continue
+        if not isinstance(section, Mapping):
+            raise ValueError(f"config section {name!r} is {section!r}, expected fields and values")
         known = {f.name for f in dataclasses.fields(sections[name])}
         if set(section) - known:
             raise ValueError(

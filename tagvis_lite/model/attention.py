@@ -74,9 +74,9 @@ def non_local_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     Shapes as in `literal_attention`.
     """
     mixed: Tensor = scaled_dot_product_attention(
-        query.flatten(1, 2), key.flatten(1, 2), value.flatten(1, 2)
+        *(x.flatten(1, 2).unsqueeze(1) for x in (query, key, value))  # each B x 1 x TS x d
     )
-    return mixed.unflatten(1, query.shape[1:3])
+    return mixed.squeeze(1).unflatten(1, query.shape[1:3])
 
 
 def per_frame_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -109,8 +109,8 @@ class Attention(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """B x C x T x h x w to B x C x T x h x w."""
         height, width = features.shape[-2:]
-        query, key, value = (
-            projection(features).flatten(3).permute(0, 2, 3, 1)  # B x T x S x d
+        query, key, value = (  # B x T x S x d; PyTorch's fused kernels want d last in memory
+            projection(features).flatten(3).permute(0, 2, 3, 1).contiguous()
             for projection in (self.query, self.key, self.value)
         )
         match self.form:

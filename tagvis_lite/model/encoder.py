@@ -8,6 +8,10 @@ the parameters have torchvision's names and shapes, and its Kinetics-400 weights
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
+
+import torch
 from torch import Tensor, nn
 from torchvision.models.video import R2Plus1D_18_Weights
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
@@ -24,7 +28,9 @@ class Encoder(nn.Module):
             blocks, and the network or torch.hub's cache).
 
     Raises:
-        ValueError: `pretrained` with widths or blocks that are not those of R(2+1)D-18.
+        ValueError: `pretrained` with widths or blocks that are not those of R(2+1)D-18, or a
+            damaged file of weights.
+        FileNotFoundError: the weights are neither cached nor within reach of the network.
     """
 
     def __init__(
@@ -47,7 +53,7 @@ class Encoder(nn.Module):
                     f"no Kinetics-400 weights for widths {widths} and blocks {blocks}: use "
                     "(64, 128, 256) and (2, 2, 2), or set pretrained=False"
                 )
-            self.load_kinetics(R2Plus1D_18_Weights.KINETICS400_V1.get_state_dict(progress=True))
+            self.load_kinetics(_kinetics_weights())
 
     def load_kinetics(self, state_dict: dict[str, Tensor]) -> None:
         """Load the state dict of torchvision's `r2plus1d_18`; its layer4 and fc are left out."""
@@ -58,6 +64,28 @@ class Encoder(nn.Module):
         """B x 3 x T x H x W to B x C x T x H/s x W/s."""
         features: Tensor = self.pool(self.stem(frames))
         return self.layer3(self.layer2(self.layer1(features)))
+
+
+def _kinetics_weights() -> dict[str, Tensor]:
+    """torchvision's weights from torch.hub's cache or the network; runs no code in the file."""
+    weights = R2Plus1D_18_Weights.KINETICS400_V1
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    try:
+        state_dict: dict[str, Tensor] = weights.get_state_dict(
+            progress=True, check_hash=True, weights_only=True
+        )
+    except OSError as error:
+        raise FileNotFoundError(
+            f"cannot fetch the Kinetics-400 weights ({error}): put {weights.url} into {folder}, "
+            "or set model.pretrained=False"
+        ) from error
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        message = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"the Kinetics-400 weights from {weights.url} are damaged ({message}): delete their "
+            f"file in {folder}, if there is one, and try again"
+        ) from error
+    return state_dict
 
 
 def _stem(width: int, stride: int) -> nn.Sequential:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -36,6 +38,7 @@ class TagVIS(nn.Module):
         self.encoder = Encoder(
             config.widths, config.blocks, config.spatial_strides, config.pretrained
         )
+        self.size_multiple = 2 * math.prod(config.spatial_strides)
         channels = config.widths[-1] + 2 * config.location_embedding
         self.spatio_temporal_attention: nn.Module = nn.Identity()
         tag_form: Form = "fused"
@@ -90,7 +93,21 @@ class TagVIS(nn.Module):
 
         Returns:
             Tags B x T x h x w and semantic logits B x c x T x h x w.
+
+        Raises:
+            ValueError: frames of another shape.
         """
+        height, width = frames.shape[-2:]
+        if (
+            frames.ndim != 5
+            or frames.shape[1] != 3
+            or height % self.size_multiple
+            or width % self.size_multiple
+        ):
+            raise ValueError(
+                f"frames are {tuple(frames.shape)}, expected B x 3 x T x H x W with H and W "
+                f"multiples of {self.size_multiple}: resize them, or change data.size"
+            )
         f = self.encoder(frames)
         if self.config.location_embedding:
             f = torch.cat([f, location_embedding(f)], dim=1)
