@@ -14,24 +14,27 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 
-class _Choices:
-    """Base of the sections: a field typed as a Literal takes no other value.
+class _Section:
+    """Base of the sections: a field takes one of its choices, or as many numbers as it has.
 
     Raises:
-        ValueError: names the field and its choices.
+        ValueError: names the field, its value and what was expected.
     """
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
-            value = getattr(self, name)
-            if get_origin(hint) is Literal and value not in get_args(hint):
-                raise ValueError(
-                    f"{type(self).__name__}.{name} is {value!r}, expected one of {get_args(hint)}"
-                )
+            value, expected = getattr(self, name), get_args(hint)
+            where = f"{type(self).__name__}.{name} is {value!r}"
+            if get_origin(hint) is Literal and value not in expected:
+                raise ValueError(f"{where}, expected one of {expected}")
+            if get_origin(hint) is tuple and (
+                not isinstance(value, tuple) or len(value) != len(expected)
+            ):
+                raise ValueError(f"{where}, expected a tuple of {len(expected)}")
 
 
 @dataclass(frozen=True)
-class ModelConfig(_Choices):
+class ModelConfig(_Section):
     """The network of section III; see tagvis_lite.model for what each part does."""
 
     num_classes: int = 41
@@ -71,7 +74,7 @@ class ModelConfig(_Choices):
 
 
 @dataclass(frozen=True)
-class LossConfig(_Choices):
+class LossConfig(_Section):
     """Equations (2) to (7)."""
 
     margin: float = 3.0
@@ -95,7 +98,7 @@ class LossConfig(_Choices):
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class DataConfig(_Section):
     """Clips: what the network is fed (sections III-A and IV)."""
 
     clip_frames: int = 32
@@ -114,7 +117,7 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
-class InferenceConfig(_Choices):
+class InferenceConfig(_Section):
     """Tags to instances, clips to whole videos (section IV; D15, D16, D18, D19)."""
 
     foreground: float = 0.5
@@ -130,7 +133,7 @@ class InferenceConfig(_Choices):
 
 
 @dataclass(frozen=True)
-class TrainConfig(_Choices):
+class TrainConfig(_Section):
     """The loop (section IV; D20). One step is one optimiser step."""
 
     epochs: int = 100
@@ -187,7 +190,7 @@ TOY = Config(
     train=TrainConfig(
         steps=2400,
         batch_size=4,
-        learning_rate=2e-3,
+        learning_rate=1e-3,
         schedule="one_cycle",
         clip_gradient=1.0,
         validate_every=400,
