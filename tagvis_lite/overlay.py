@@ -1,0 +1,55 @@
+"""Instances drawn over frames, in colours that colour-blind readers can tell apart."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tagvis_lite.video import BACKGROUND, VOID
+
+OKABE_ITO = np.array(
+    [
+        (230, 159, 0),  # orange
+        (86, 180, 233),  # sky blue
+        (0, 158, 115),  # bluish green
+        (240, 228, 66),  # yellow
+        (0, 114, 178),  # blue
+        (213, 94, 0),  # vermillion
+        (204, 121, 167),  # reddish purple
+    ],
+    dtype=np.uint8,
+)
+"""The palette of Okabe and Ito (2008) without its black, which stands for background here."""
+
+
+def instance_colours() -> np.ndarray:
+    """A colour for each id, uint8 256 x 3: black background, Okabe-Ito in turn, grey void.
+
+    Each further round of seven is a third darker, so ids 1 and 8 differ too.
+    """
+    colours = np.zeros((256, 3), dtype=np.uint8)
+    rounds, places = np.divmod(np.arange(254), len(OKABE_ITO))
+    darker = np.maximum(0.25, (2 / 3) ** rounds)[:, None]
+    colours[1:VOID] = np.round(OKABE_ITO[places] * darker).astype(np.uint8)
+    colours[VOID] = 128
+    return colours
+
+
+def overlay(frame: np.ndarray, ids: np.ndarray, opacity: float = 0.5) -> np.ndarray:
+    """Tint the instances of one frame and outline them.
+
+    Args:
+        frame: uint8, H x W x 3, RGB.
+        ids: uint8, H x W.
+        opacity: of the tint; the outline is opaque.
+
+    Returns:
+        uint8, H x W x 3.
+    """
+    colours = instance_colours()[ids]
+    weight = np.where(ids == BACKGROUND, 0.0, opacity)
+    edge = np.zeros(ids.shape, dtype=bool)
+    edge[:-1] |= ids[:-1] != ids[1:]
+    edge[:, :-1] |= ids[:, :-1] != ids[:, 1:]
+    weight[edge & (ids != BACKGROUND)] = 1.0
+    mixed = frame * (1 - weight[..., None]) + colours * weight[..., None]
+    return np.round(mixed).astype(np.uint8)
