@@ -1,0 +1,314 @@
+"""Command line: `python -m tagvis_lite COMMAND --help`, or `tagvis COMMAND --help`.
+
+Whatever a user can cause and mend ends in one line on standard error and exit code 2.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from tyro.conf import OmitSubcommandPrefixes, Positional, arg, subcommand
+
+from tagvis_lite.config import PROFILES, Config
+
+# A user's mistakes: reported without a traceback.
+USER_ERRORS = (ValueError, OSError)
+ConfigFields = Annotated[Config, arg(name="")]
+
+
+def toy(
+    out: Path,
+    layout: Literal["davis", "youtube-vis"] = "davis",
+    train: int = 512,
+    validation: int = 32,
+    test: int = 64,
+    difficulty: Literal["easy", "medium", "hard"] = "medium",
+) -> None:
+    """Render the toy set to disk, in the layout of a real benchmark.
+
+    Args:
+        out: folder to make.
+        layout: DAVIS folders with palette PNGs, or YouTube-VIS json with RLE.
+        train: number of training videos.
+        validation: number of validation videos.
+        test: number of test videos.
+        difficulty: of motion, occlusion and camouflage.
+    """
+    from tagvis_lite.data.davis import write_davis
+    from tagvis_lite.data.toy import CATEGORIES, Split, ToyConfig, toy_split
+    from tagvis_lite.data.youtube_vis import write_youtube_vis
+
+    config = ToyConfig(difficulty=difficulty)
+    longer = replace(config, num_frames=12)  # leaves frames to drop
+    splits: list[tuple[Split, int, ToyConfig]] = [
+        ("train", train, longer),
+        ("validation", validation, config),
+        ("test", test, config),
+    ]
+    for split, number, split_config in splits:
+        if number:
+            videos = toy_split(split, number, split_config)
+            if layout == "davis":
+                write_davis(out, videos, split)
+            else:
+                write_youtube_vis(out, videos, CATEGORIES, split)
+            print(f"{out}: {number} {split} videos")
+
+
+def train(
+    out: Path,
+    config: ConfigFields,
+    data: Path | None = None,
+    accelerator: str = "auto",
+    devices: int = 1,
+    nodes: int = 1,
+    strategy: str = "auto",
+) -> None:
+    """Train a network, or go on with a run that was stopped.
+
+    Args:
+        out: folder of the run.
+        config: `--profile` toy, paper or smoke, and any of its fields by name.
+        data: root in the DAVIS or YouTube-VIS layout; toy videos are rendered when not given.
+        accelerator: cpu, cuda, mps or auto.
+        devices: devices per node.
+        nodes: machines.
+        strategy: how devices work together, as Lightning Fabric names it.
+    """
+    from lightning_fabric import Fabric
+
+    from tagvis_lite.data.sources import read_training_data, toy_training_data
+    from tagvis_lite.training import train as run
+
+    source = read_training_data(data) if data else toy_training_data()
+    config = replace(config, model=replace(config.model, num_classes=source.num_classes))
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=devices,
+        num_nodes=nodes,
+        strategy=strategy,
+        precision=config.train.precision,
+    )
+    result = run(config, source.train, source.validation, out, fabric=fabric)
+    print(f"{result.weights}: validation J&F {100 * result.best_score:.1f} ({result.best_step=})")
+
+
+def predict(
+    path: Positional[Path],
+    out: Path,
+    split: str = "val",
+    checkpoint: Path | None = None,
+    device: str = "cpu",
+) -> None:
+    """Predict the instances of videos: overlay videos, palette PNGs and YouTube-VIS results.
+
+    Args:
+        path: a video file, a folder of frames, or a DAVIS or YouTube-VIS root.
+        out: folder to fill; a run that was stopped goes on.
+        split: which videos of a root.
+        checkpoint: weights; those of the toy profile that ship with the package when not given.
+        device: cpu, cuda, mps, ...
+    """
+    from tagvis_lite.checkpoint import load_network
+    from tagvis_lite.data.sources import read_videos
+    from tagvis_lite.predicting import predict_to_files
+    from tagvis_lite.shipped import shipped
+
+    weights = checkpoint or shipped("checkpoints/toy.safetensors")
+    network, config = load_network(weights)
+    videos, video_ids = read_videos(path, split)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    predicted = predict_to_files(
+        network, config, videos, out, weights=digest, video_ids=video_ids, device=device
+    )
+    print(f"{out}: {predicted} videos predicted, {len(videos) - predicted} were there already")
+
+
+def profile(
+    config: ConfigFields,
+    device: str = "cpu",
+    precision: Literal["fp32", "bf16"] = "fp32",
+    repeats: int = 3,
+) -> None:
+    """Count the network's parameters and operations, and time each stage of inference.
+
+    Args:
+        config: `--profile` toy, paper or smoke, and any of its fields by name.
+        device: where the network runs.
+        precision: of the network.
+        repeats: the median of so many runs is shown.
+    """
+    from tagvis_lite.profiling import profile_inference
+
+    print(profile_inference(config, device=device, bf16=precision == "bf16", repeats=repeats))
+
+
+def demo(out: Path = Path("runs/demo"), videos: int = 16) -> None:
+    """The main job on toy data: render, predict with the shipped weights, evaluate, show.
+
+    Args:
+        out: folder for the page and its data.
+        videos: number of held-out videos.
+    """
+    from tagvis_lite.demo import run_demo
+
+    page = run_demo(out, videos)
+    print(f"Open {page.resolve().as_uri()}")
+
+
+def evaluate_davis(
+    gt: Path,
+    results: Path,
+    set: str = "val",
+    year: str = "2017",
+    single_object: bool = False,
+    processes: int | None = None,
+    out: Path | None = None,
+    figure: Path | None = None,
+) -> None:
+    """J, F and J&F of a folder of palette PNGs: DAVIS 2017 Unsupervised.
+
+    Args:
+        gt: root of the data set, with Annotations_unsupervised and ImageSets.
+        results: one folder of palette PNGs for each sequence.
+        set: split to score.
+        year: of ImageSets.
+        single_object: the ground truth is DAVIS-2016 style, 255 for the object.
+        processes: sequences scored at once; as many as there are cores when not given.
+        out: folder for the official CSV tables; `results` when not given.
+        figure: file for a bar for each sequence, such as scores.png.
+    """
+    from tagvis_lite.evaluation.davis import evaluate_davis_folder
+    from tagvis_lite.evaluation.tables import davis_tables
+
+    scores = evaluate_davis_folder(
+        gt, results, set, year=year, single_object=single_object, processes=processes or cores()
+    )
+    for path in scores.write_csv(out or results, set):
+        print(path)
+    if figure is not None:
+        from tagvis_lite.figures import save, score_bars
+
+        save(score_bars(scores), figure)
+        print(figure)
+    print(davis_tables(scores))
+
+
+def evaluate_youtube_vis(gt: Path, results: Path) -> None:
+    """AP and AR of a results.json or a zip of it: YouTube-VIS 2019 and 2021.
+
+    Args:
+        gt: annotation file.
+        results: results.json, or a zip with it at the root.
+    """
+    from tagvis_lite.evaluation.tables import youtube_vis_tables
+    from tagvis_lite.evaluation.youtube_vis import evaluate_youtube_vis_files
+
+    print(youtube_vis_tables(evaluate_youtube_vis_files(gt, results)))
+
+
+def check_davis(gt: Path, results: Path, set: str = "val", year: str = "2017") -> None:
+    """Everything a DAVIS server would refuse in a folder of results, all at once.
+
+    Args:
+        gt: root of the data set, with JPEGImages and ImageSets.
+        results: one folder of palette PNGs for each sequence.
+        set: split the results are for.
+        year: of ImageSets.
+    """
+    from tagvis_lite.evaluation.davis_submission import check_davis_submission
+
+    report(check_davis_submission(gt, results, set, year=year))
+
+
+def check_youtube_vis(gt: Path, results: Path) -> None:
+    """Everything a YouTube-VIS server would refuse in a results.json or zip, all at once.
+
+    Args:
+        gt: annotation file, or the part of it that is public: videos and categories.
+        results: results.json, or a zip with it at the root.
+    """
+    from tagvis_lite.evaluation.youtube_vis_submission import check_results
+
+    report(check_results(gt, results))
+
+
+def report(problems: Sequence[object]) -> None:
+    """Print one problem a line; exit code 1 if there are any."""
+    for problem in problems:
+        print(problem)
+    if problems:
+        raise SystemExit(1)
+    print("nothing a server would refuse")
+
+
+def cores() -> int:
+    """Processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+Evaluate = (
+    Annotated[None, subcommand("davis", constructor=evaluate_davis)]
+    | Annotated[None, subcommand("youtube-vis", constructor=evaluate_youtube_vis)]
+)
+Check = (
+    Annotated[None, subcommand("davis", constructor=check_davis)]
+    | Annotated[None, subcommand("youtube-vis", constructor=check_youtube_vis)]
+)
+
+
+def evaluate(benchmark: Annotated[Evaluate, arg(name="")]) -> None:
+    """Score results as the benchmark's own tool does."""
+
+
+def check_submission(benchmark: Annotated[Check, arg(name="")]) -> None:
+    """Find what a benchmark's server would refuse, before it does."""
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run one command; exit code 2 after a mistake that the user can mend."""
+    args = list(sys.argv[1:] if args is None else args)
+    try:
+        start = starting_profile(args)
+        commands: dict[str, Callable[..., None]] = {
+            "demo": demo,
+            "toy": toy,
+            "train": partial(train, config=start),
+            "predict": predict,
+            "evaluate": evaluate,
+            "check-submission": check_submission,
+            "profile": partial(profile, config=start),
+        }
+        tyro.extras.subcommand_cli_from_dict(
+            commands,
+            prog="tagvis",
+            description="Tag-based video instance segmentation (Kini & Shah, 2022).",
+            args=args,
+            config=(OmitSubcommandPrefixes,),
+        )
+    except USER_ERRORS as error:
+        print(f"tagvis: {' '.join(str(error).split())}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+def starting_profile(args: Sequence[str]) -> Config:
+    """The profile that `--profile` names: the values that all other fields start from."""
+    for k, word in enumerate(args):
+        name = word.removeprefix("--profile=") if "=" in word else "".join(args[k + 1 : k + 2])
+        if word.split("=")[0] == "--profile":
+            if name not in PROFILES:
+                raise ValueError(f"unknown profile {name!r}; there are {', '.join(PROFILES)}")
+            return PROFILES[name]
+    return PROFILES["toy"]
+
+
+if __name__ == "__main__":
+    main()
