@@ -125,6 +125,8 @@ class InferenceConfig(_Section):
     bandwidth: float = 0.75
     """Full width at half maximum, in tag units, of the kernel of the tag density; a quarter of
     the margin."""
+    prominence: float = 0.3
+    """A mode of the density stands this share of its height above the valleys beside it."""
     min_area: float = 0.002
     """Instances below this share of the clip's pixels are dropped."""
     max_instances: int = 20
@@ -186,7 +188,7 @@ TOY = Config(
     ),
     loss=LossConfig(pixels_per_instance=None, specter=4.0, temper=4.0, cross_entropy=12.0),
     data=DataConfig(clip_frames=8, size=(64, 64), label_stride=1, min_crop=0.8),
-    inference=InferenceConfig(),
+    inference=InferenceConfig(bandwidth=0.4, prominence=0.1),
     train=TrainConfig(
         steps=2400,
         batch_size=4,

@@ -27,8 +27,6 @@ REACH = 5
 """Standard deviations beyond which the kernel counts as zero."""
 MAX_BINS = 1 << 16
 """Tags that would need more bins than this get wider ones, and with them a wider kernel."""
-DEPTH = 0.3
-"""Share of its height that a mode must stand above the valley towards any higher mode."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +52,9 @@ def cluster_instances(prediction: Prediction, config: InferenceConfig) -> Instan
     1. Foreground: pixels where 1 - p(background) is above `config.foreground`.
     2. Groups: the modes of their tags, parted at the valleys between (`modes_1d`).
     3. Groups below `config.min_area` dissolve, smallest first, and so do the smallest beyond
-       `config.max_instances`. Instances are trained to lie the margin G apart, so a group within
-       G / 2 (twice the bandwidth) of another mode is taken for blended tags at an edge of that
-       instance, which gets its pixels; a group on its own is taken for a false alarm and becomes
-       background.
+       `config.max_instances`. A group within twice the bandwidth of another mode is taken for
+       blended tags at an edge of that instance, which gets its pixels; a group on its own is
+       taken for a false alarm and becomes background.
     4. Category: the class >= 1 of largest mean semantic probability over the instance's pixels.
        Score: that probability times compactness, the share of the instance's tags that lie
        within one bandwidth of its mode.
@@ -69,7 +66,7 @@ def cluster_instances(prediction: Prediction, config: InferenceConfig) -> Instan
     Args:
         prediction: of one clip, without a batch dimension: tags T x h x w, logits C x T x h x w
             with C >= 2, on any device, of any float dtype.
-        config: foreground, bandwidth, min_area and max_instances are used.
+        config: foreground, bandwidth, prominence, min_area and max_instances are used.
 
     Raises:
         ValueError: a batch dimension, one class only, a config value out of range, NaN or infinity
@@ -91,7 +88,7 @@ def cluster_instances(prediction: Prediction, config: InferenceConfig) -> Instan
     if not foreground.any():
         return Instances(np.zeros(tags.shape, dtype=np.uint8), {}, {}, {})
 
-    modes, cuts = modes_1d(tags[foreground], config.bandwidth)
+    modes, cuts = modes_1d(tags[foreground], config.bandwidth, config.prominence)
     groups = np.searchsorted(cuts, tags[foreground])
     merged = _dissolve_small_groups(
         modes,
@@ -119,16 +116,19 @@ def cluster_instances(prediction: Prediction, config: InferenceConfig) -> Instan
     return Instances(ids, categories, scores, dict(enumerate(modes[largest_first].tolist(), 1)))
 
 
-def modes_1d(values: np.ndarray, bandwidth: float) -> tuple[np.ndarray, np.ndarray]:
+def modes_1d(
+    values: np.ndarray, bandwidth: float, prominence: float = 0.3
+) -> tuple[np.ndarray, np.ndarray]:
     """Modes of a set of tags and the cuts that part them, in O(n log n).
 
-    Modes are the local maxima of `tag_density` that stand at least `DEPTH` of their own height
-    above the valley towards any higher one (their topographic prominence). The ripple of a flat
-    stretch, such as tags blended at the edge between two instances, does not.
+    Modes are the local maxima of `tag_density` that stand at least a share `prominence` of their
+    own height above the valley towards any higher one. The ripple of a flat stretch, such as tags
+    blended at the edge between two instances, does not.
 
     Args:
         values: n >= 1 finite tags.
         bandwidth: full width at half maximum of the kernel, in tag units.
+        prominence: smallest topographic prominence of a mode over its height.
 
     Returns:
         Modes, float64, K >= 1, ascending, and cuts, float64, K - 1: the lowest point between
@@ -140,7 +140,7 @@ def modes_1d(values: np.ndarray, bandwidth: float) -> tuple[np.ndarray, np.ndarr
     positions, density = tag_density(values, bandwidth)
     peaks, _ = find_peaks(density)
     prominences, _, _ = peak_prominences(density, peaks)
-    peaks = peaks[prominences >= DEPTH * density[peaks]]
+    peaks = peaks[prominences >= prominence * density[peaks]]
     cuts = []
     for left, right in pairwise(peaks):
         valley = density[left:right]
@@ -250,6 +250,8 @@ def _check(prediction: Prediction, config: InferenceConfig) -> None:
         raise ValueError("semantic logits have one class, expected background and at least one")
     if not 0 <= config.foreground < 1:
         raise ValueError(f"inference.foreground is {config.foreground}, expected [0, 1)")
+    if not 0 <= config.prominence <= 1:
+        raise ValueError(f"inference.prominence is {config.prominence}, expected a share in [0, 1]")
     if not 0 <= config.min_area <= 1:
         raise ValueError(f"inference.min_area is {config.min_area}, expected a share in [0, 1]")
     if not 1 <= config.max_instances < VOID - 1:
