@@ -66,10 +66,11 @@ def read_label_map(path: str | Path, *, foreground_255: bool = False) -> np.ndar
     """
     path = Path(path)
     with opened_image(path, ("PNG",)) as image:
-        scaled = image.mode == "L" and any(tile[3] in ("L;2", "L;4") for tile in image.tile)
+        # Pillow stretches grey levels of 2 or 4 bits to 0..255; how they are stored says so.
+        stretched = any(tile[3] in ("L;2", "L;4") for tile in getattr(image, "tile", ()))
         image.load()
-    if image.mode not in ("P", "L", "1") or scaled:
-        held = "grey levels of 2 or 4 bits" if scaled else f"pixels of mode {image.mode}"
+    if image.mode not in ("P", "L", "1") or stretched:
+        held = "grey levels of 2 or 4 bits" if stretched else f"pixels of mode {image.mode}"
         raise ValueError(
             f"{path} holds {held}, not ids: save label maps as PNGs with a palette, or in grey of "
             "8 bits (tagvis_lite.data.davis.write_label_map does; OpenCV loses the palette)"
@@ -197,7 +198,7 @@ def _read_split(root: Path, split: str, year: str, resolution: str) -> list[str]
             + f". Choose another split or year, or write one sequence name a line ({sequences}...)"
         )
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no text ({error}): copy or download it again") from error
     names = dict.fromkeys(_sequence_of_line(line.strip(), path) for line in lines if line.strip())

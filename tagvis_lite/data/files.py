@@ -79,7 +79,7 @@ def decode_image(path: Path) -> np.ndarray:
             f"{path} has more than 8 bits per pixel and channel (mode {image.mode}): convert it "
             "to 8 bits first"
         )
-    return np.array(image.convert("RGB"))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 @contextmanager
@@ -413,8 +413,8 @@ def frames_to_write(video: Video) -> Iterator[tuple[str, np.ndarray, np.ndarray 
 
 def check_file_name(name: str, what: str) -> None:
     """Refuse a name that is hidden, empty, or would leave its folder. Raises ValueError."""
-    if not name or name.startswith(".") or re.search(r"[/\\\x00-\x1f]", name):
+    if not name.strip() or name != name.strip() or re.search(r"^\.|[/\\\x00-\x1f]", name):
         raise ValueError(
-            f"{what}: {name!r} cannot be the name of a file or folder (no slashes, no dot in "
-            "front, not empty): rename it"
+            f"{what}: {name!r} cannot be the name of a file or folder (empty, a slash, a "
+            "dot or space at an end): rename it"
         )

@@ -19,12 +19,9 @@ def decode_segmentation(
 ) -> np.ndarray:
     """Decode one mask to bool H x W.
 
-    pycocotools trusts its input: runs that fall short of the frame leave memory as it was, and a
-    string that is cut off is read past its end. So the runs are checked here first.
-
     Args:
         segmentation: an RLE, compressed (`counts` is a str or bytes) or not (a list of runs), or
-            polygons, each [x0, y0, x1, y1, ...] in pixels.
+            polygons, each [x0, y0, x1, y1, ...] in pixels. Not empty.
         size: H x W.
         where: what to name in an error.
 
@@ -58,7 +55,7 @@ def check_segmentation(segmentation: Any, size: tuple[int, int], where: str) -> 
             f"{where} is {segmentation!r:.60}, expected null, polygons, or an RLE "
             '{"size": [height, width], "counts": ...}'
         )
-    if list(segmentation["size"]) != list(size):
+    if segmentation["size"] != list(size):
         raise ValueError(
             f"{where} has size {segmentation['size']!r:.40}, its video {list(size)} (height, width)"
         )

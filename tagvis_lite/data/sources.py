@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tagvis_lite.data.davis import read_davis
-from tagvis_lite.data.files import open_video
+from tagvis_lite.data.files import list_images, open_video
 from tagvis_lite.data.toy import CATEGORIES, ToyConfig, toy_split
 from tagvis_lite.data.youtube_vis import read_youtube_vis
 from tagvis_lite.video import Video
@@ -45,8 +45,13 @@ def read_training_data(root: Path) -> TrainingData:
     every tenth training video is held out instead.
 
     Raises:
+        NotADirectoryError: no such folder.
         FileNotFoundError: the root has neither layout.
+        ValueError: fewer than two videos, of which one is to be held out; or see `read_davis` and
+            `read_youtube_vis`.
     """
+    if not root.is_dir():
+        raise NotADirectoryError(f"{root}: no such folder of training data")
     if (root / "ImageSets").is_dir():
         splits = [p.stem for p in sorted((root / "ImageSets" / "2017").glob("*.txt"))]
         held_out = "val" if "val" in splits else "validation"
@@ -60,6 +65,8 @@ def read_training_data(root: Path) -> TrainingData:
     dataset = read_youtube_vis(annotations, root / "train")
     held_out_videos = dataset.videos[::10]
     train = [v for k, v in enumerate(dataset.videos) if k % 10]
+    if not train:
+        raise ValueError(f"{annotations} has one video: training needs two, one to be held out")
     return TrainingData(train, held_out_videos, num_classes=max(dataset.categories) + 1)
 
 
@@ -79,7 +86,7 @@ def read_videos(path: Path, split: str = "val") -> tuple[list[Video], Mapping[st
 
     Raises:
         FileNotFoundError: nothing is at `path`, or the split is not there.
-        ValueError: something is, but none of these.
+        ValueError: something is, but none of these; or see the readers of each.
     """
     if (path / "ImageSets").is_dir():
         return read_davis(path, split), None
@@ -87,4 +94,13 @@ def read_videos(path: Path, split: str = "val") -> tuple[list[Video], Mapping[st
     if annotations is not None:
         dataset = read_youtube_vis(annotations, path / split)
         return dataset.videos, dataset.video_ids
+    splits = sorted(
+        {p.parent.name for p in path.glob("*/instances.json")}
+        | {p.stem for p in path.glob("*.json")}
+    )
+    if splits and not list_images(path):
+        raise FileNotFoundError(
+            f"{path} holds neither {split}/instances.json nor {split}.json: choose another split "
+            f"({', '.join(splits)})"
+        )
     return [open_video(path)], None

@@ -100,7 +100,11 @@ def read_youtube_vis(annotations: str | Path, frames_root: str | Path | None = N
                 ids=None
                 if of_video is None
                 else RleLabelMaps(tuple(of_video), entry.size, len(entry.file_names)),
-                categories={track.instance: track.category for track in of_video or ()},
+                categories={
+                    track.instance: track.category
+                    for track in of_video or ()
+                    if track.instance != VOID
+                },
                 frame_names=[PurePosixPath(name).stem for name in entry.file_names],
             )
         )
