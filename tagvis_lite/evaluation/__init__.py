@@ -1,0 +1,1 @@
+"""Scores of results, and their files: one module for each benchmark."""

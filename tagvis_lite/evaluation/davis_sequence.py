@@ -1,0 +1,244 @@
+"""Scores of one DAVIS sequence: J and F of every object in every frame, counted on label maps.
+
+The definition compares binary masks, one pair of object and proposal at a time. Here one pass
+over two label maps counts for all pairs at once: areas and intersections in one contingency
+table, boundaries in `evaluation.boundary`. Counts are integers, so the scores made of them equal
+the definition's to the last bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from tagvis_lite.evaluation.boundary import MAX_LABELS, BoundaryCounter
+from tagvis_lite.video import VOID, Frames
+
+MAX_PROPOSALS = 20
+"""Results with a higher id are refused."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Summaries over the frames of G objects; G float64 each."""
+
+    mean: np.ndarray
+    recall: np.ndarray
+    """Share of frames with a score above one half."""
+    decay: np.ndarray
+    """Mean of the first quarter of the frames minus mean of the last."""
+
+    @classmethod
+    def over_frames(cls, values: np.ndarray) -> Statistics:
+        """Summarise G x T scores. A frame where two quarters meet belongs to both."""
+        ends = np.round(np.linspace(1, values.shape[1], 5) + 1e-10).astype(int) - 1
+        first, last = slice(ends[0], ends[1] + 1), slice(ends[3], ends[4] + 1)
+        return cls(
+            mean=np.array([np.mean(row) for row in values]),
+            recall=np.array([np.mean(row > 0.5) for row in values]),
+            decay=np.array([np.mean(row[first]) - np.mean(row[last]) for row in values]),
+        )
+
+
+@dataclass(frozen=True)
+class SequenceScores:
+    """Scores of one sequence, by ground-truth object.
+
+    Attributes:
+        name: name of the sequence.
+        objects: ids of the G objects, 1 to G.
+        assignment: id of the proposal given to each object, 0 where there were too few.
+        num_proposals: largest id in the result.
+        J: G x T float64, region similarity.
+        F: G x T float64, contour accuracy.
+        official_order: index into `objects` of each row in the official tables.
+    """
+
+    name: str
+    objects: tuple[int, ...]
+    assignment: tuple[int, ...]
+    num_proposals: int
+    J: np.ndarray
+    F: np.ndarray
+    official_order: tuple[int, ...]
+
+    @cached_property
+    def j(self) -> Statistics:
+        """Mean, recall and decay of J of each object."""
+        return Statistics.over_frames(self.J)
+
+    @cached_property
+    def f(self) -> Statistics:
+        """Mean, recall and decay of F of each object."""
+        return Statistics.over_frames(self.F)
+
+    @property
+    def jf_mean(self) -> np.ndarray:
+        """J&F of each object: G float64."""
+        return (self.j.mean + self.f.mean) / 2
+
+
+def sequence_scores(ground_truth: Frames, result: Frames, name: str = "") -> SequenceScores:
+    """Score the result of one sequence. Every frame counts; each is read once, in turn.
+
+    Args:
+        ground_truth: T label maps, H x W uint8: 0 background, 255 void. The objects are 1 to the
+            largest id of frame 0; ids that appear later are ignored.
+        result: T label maps of the same size, proposals numbered from 1 to at most 20.
+        name: the sequence, for tables and error messages.
+
+    Raises:
+        ValueError: lengths or sizes differ, a proposal over 20, more than 32 objects, or a ground
+            truth that holds 0 and 255 only (the DAVIS-2016 convention).
+    """
+    num_frames = len(ground_truth)
+    if num_frames == 0 or len(result) != num_frames:
+        raise ValueError(
+            f"sequence {name!r}: {num_frames} frames of ground truth and {len(result)} of result; "
+            "a result needs exactly one label map for each frame, and there must be one"
+        )
+    counts, num_proposals = _count_sequence(ground_truth, result, name)
+    num_objects = counts.object_areas.shape[0]
+
+    # Fewer proposals than objects: the rest are empty.
+    rows = slice(max(num_proposals, num_objects))
+    J, F = counts.region_similarity()[rows], counts.contour_accuracy()[rows]
+    proposals, objects = linear_sum_assignment(-(np.mean(J, axis=2) + np.mean(F, axis=2)) / 2)
+    by_object = np.argsort(objects)
+    proposal_of = proposals[by_object]
+    return SequenceScores(
+        name=name,
+        objects=tuple(range(1, num_objects + 1)),
+        assignment=tuple(int(p) + 1 if p < num_proposals else 0 for p in proposal_of),
+        num_proposals=num_proposals,
+        J=J[proposal_of, np.arange(num_objects)],
+        F=F[proposal_of, np.arange(num_objects)],
+        official_order=tuple(objects.tolist()),
+    )
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Pixels of a sequence, in all and on boundaries, for P proposals x G objects x T frames."""
+
+    object_areas: np.ndarray  # G x T
+    proposal_areas: np.ndarray  # P x T
+    intersections: np.ndarray  # P x G x T
+    object_edges: np.ndarray  # G x T
+    proposal_edges: np.ndarray  # P x T
+    object_edges_matched: np.ndarray  # P x G x T
+    proposal_edges_matched: np.ndarray  # P x G x T
+
+    @classmethod
+    def zeros(cls, p: int, g: int, t: int) -> _Counts:
+        shapes = [(g, t), (p, t), (p, g, t), (g, t), (p, t), (p, g, t), (p, g, t)]
+        return cls(*(np.zeros(shape, np.int64) for shape in shapes))
+
+    def region_similarity(self) -> np.ndarray:
+        """J: P x G x T; 1 where both masks are empty."""
+        union = self.proposal_areas[:, None] + self.object_areas - self.intersections
+        return np.divide(self.intersections, union, out=np.ones(union.shape), where=union > 0)
+
+    def contour_accuracy(self) -> np.ndarray:
+        """F: P x G x T; 1 where both boundaries are empty, 0 where one is."""
+        of_proposal, of_object = self.proposal_edges[:, None], self.object_edges[None]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            precision = self.proposal_edges_matched / of_proposal
+            recall = self.object_edges_matched / of_object
+            f = 2 * precision * recall / (precision + recall)
+        f[precision + recall == 0] = 0
+        f[(of_proposal == 0) ^ (of_object == 0)] = 0
+        f[(of_proposal == 0) & (of_object == 0)] = 1
+        return f
+
+
+def _count_sequence(ground_truth: Frames, result: Frames, name: str) -> tuple[_Counts, int]:
+    """Count pixels of all pairs, in at least 20 rows of proposals; and the number of proposals."""
+    truth = _label_map(ground_truth[0], f"ground truth of sequence {name!r}, frame 0")
+    size = truth.shape
+    num_objects = int(truth[truth != VOID].max(initial=0))
+    if num_objects > MAX_LABELS:
+        raise ValueError(
+            f"ground truth of sequence {name!r}, frame 0, has id {num_objects}: ids must count the "
+            f"objects from 1 without gaps, and at most {MAX_LABELS} are supported"
+        )
+    boundaries = BoundaryCounter(*size)
+    counts = _Counts.zeros(max(MAX_PROPOSALS, num_objects), num_objects, len(ground_truth))
+    num_proposals = 0
+    void_seen = ids_seen = False
+    for t in range(len(ground_truth)):
+        if t > 0:
+            truth = _label_map(ground_truth[t], f"ground truth of sequence {name!r}, frame {t}")
+        proposed = _label_map(result[t], f"result of sequence {name!r}, frame {t}")
+        if truth.shape != size or proposed.shape != size:
+            raise ValueError(
+                f"sequence {name!r}, frame {t}: ground truth is {truth.shape} and the result "
+                f"{proposed.shape}, but the first frame of ground truth is {size} (height, width); "
+                "nothing is resized here, write results at the size of the ground truth"
+            )
+        num_proposals = max(num_proposals, _largest_proposal(proposed, name, t))
+
+        if truth.max() == VOID:
+            known = truth != VOID
+            truth, proposed = truth * known, proposed * known
+            void_seen = True
+        largest = int(truth.max())
+        ids_seen |= largest > 0
+        if largest > num_objects:
+            truth = truth * (truth <= num_objects)
+        if num_objects == 0:
+            continue
+
+        present = int(proposed.max())
+        table = _contingency_table(truth, proposed, num_objects + 1, present + 1)
+        counts.object_areas[:, t] = table.sum(axis=1)[1:]
+        counts.proposal_areas[:present, t] = table.sum(axis=0)[1:]
+        counts.intersections[:present, :, t] = table[1:, 1:].T
+        edges = boundaries.count(truth, proposed, num_objects, present)
+        counts.object_edges[:, t] = edges.objects
+        counts.proposal_edges[:present, t] = edges.proposals
+        counts.object_edges_matched[:present, :, t] = edges.objects_matched
+        counts.proposal_edges_matched[:present, :, t] = edges.proposals_matched
+
+    if void_seen and not ids_seen:
+        raise ValueError(
+            f"ground truth of sequence {name!r} holds nothing but 0 and 255: in DAVIS-2016 255 is "
+            "the object, in DAVIS-2017 it is void; to score DAVIS-2016, read it with "
+            "single_object=True (--single-object)"
+        )
+    return counts, num_proposals
+
+
+def _label_map(frame: np.ndarray, what: str) -> np.ndarray:
+    ids = np.asarray(frame)
+    if ids.dtype != np.uint8 or ids.ndim != 2 or ids.size == 0:
+        raise ValueError(f"{what}: {ids.dtype} {ids.shape}, expected a uint8 H x W label map")
+    return np.ascontiguousarray(ids)
+
+
+def _largest_proposal(proposed: np.ndarray, name: str, t: int) -> int:
+    largest = int(proposed.max())
+    if largest <= MAX_PROPOSALS:
+        return largest
+    advice = f"at most {MAX_PROPOSALS} proposals, numbered from 1, are allowed"
+    if set(np.unique(proposed).tolist()) <= {0, VOID}:
+        advice = (
+            "a mask of 0 and 255 is not a label map: write the object as 1, or, if the ground "
+            "truth is DAVIS-2016, read both with single_object=True (--single-object)"
+        )
+    raise ValueError(f"result of sequence {name!r}, frame {t}, has id {largest}: {advice}")
+
+
+def _contingency_table(a: np.ndarray, b: np.ndarray, num_a: int, num_b: int) -> np.ndarray:
+    """Pixels with id i in `a` and id j in `b`: num_a x num_b int64."""
+    table = np.zeros((num_a, num_b), np.int64)
+    rows = max(1, 2**24 // a.shape[1])  # calcHist counts in float32: exact up to 2^24
+    for y in range(0, a.shape[0], rows):
+        bands = [a[y : y + rows], b[y : y + rows]]
+        histogram = cv2.calcHist(bands, [0, 1], None, [num_a, num_b], [0, num_a, 0, num_b])
+        table += histogram.astype(np.int64)
+    return table

@@ -1,0 +1,596 @@
+"""J&F against the definition written out (`literal_davis`), against TrackEval, and by hand."""
+
+import os
+import sys
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pycocotools import mask as rle
+from trackeval.metrics import JAndF
+
+sys.path.insert(0, str(Path(__file__).parent))
+import literal_davis as literal
+
+from tagvis_lite.data.davis import read_davis, read_label_map, write_davis, write_label_map
+from tagvis_lite.evaluation.boundary import boundary_reach
+from tagvis_lite.evaluation.davis import (
+    DavisScores,
+    SequenceScores,
+    evaluate_davis,
+    evaluate_davis_folder,
+    sequence_scores,
+)
+from tagvis_lite.evaluation.davis_submission import ResultFrames, read_davis_result
+from tagvis_lite.video import Video
+
+VOID = 255
+
+
+def assert_identical(truth: np.ndarray, result: np.ndarray) -> SequenceScores:
+    """Bit for bit: scores, assignment, order and global table."""
+    scores = sequence_scores(truth, result, "some")
+    expected = literal.evaluate(truth, result)
+    order = list(scores.official_order)
+    np.testing.assert_array_equal(scores.J[order], expected.J)
+    np.testing.assert_array_equal(scores.F[order], expected.F)
+    assert [scores.objects[i] for i in order] == expected.objects
+    padding = scores.num_proposals
+    assert [scores.assignment[i] for i in order] == [
+        p if p <= padding else 0 for p in expected.proposals
+    ]
+    if scores.objects:
+        table = DavisScores((scores,)).global_table()
+        assert list(table.values()) == literal.global_table([expected])
+    return scores
+
+
+# Label maps that try to be awkward. Each frame is one of these.
+Paint = Callable[[np.random.Generator, tuple[int, int], int], np.ndarray]
+
+
+def paint_empty(rng: np.random.Generator, shape: tuple[int, int], num: int) -> np.ndarray:
+    return np.zeros(shape, np.uint8)
+
+
+def paint_full(rng: np.random.Generator, shape: tuple[int, int], num: int) -> np.ndarray:
+    return np.full(shape, rng.integers(num + 1), np.uint8)
+
+
+def paint_noise(rng: np.random.Generator, shape: tuple[int, int], num: int) -> np.ndarray:
+    return rng.integers(0, num + 1, shape, np.uint8)
+
+
+def paint_blocks(rng: np.random.Generator, shape: tuple[int, int], num: int) -> np.ndarray:
+    side = int(rng.integers(2, 12))
+    coarse = paint_noise(rng, (shape[0] // side + 1, shape[1] // side + 1), num)
+    return coarse.repeat(side, 0).repeat(side, 1)[: shape[0], : shape[1]]
+
+
+def paint_points(rng: np.random.Generator, shape: tuple[int, int], num: int) -> np.ndarray:
+    ids = np.zeros(shape, np.uint8)
+    for label in range(1, num + 1):
+        ids[rng.integers(shape[0]), rng.integers(shape[1])] = label
+    return ids
+
+
+def paint_ellipses(rng: np.random.Generator, shape: tuple[int, int], num: int) -> np.ndarray:
+    ids = np.zeros(shape, np.uint8)
+    for label in range(1, num + 1):
+        centre = (int(rng.integers(shape[1])), int(rng.integers(shape[0])))
+        axes = (int(rng.integers(shape[1] // 2 + 1)), int(rng.integers(shape[0] // 2 + 1)))
+        cv2.ellipse(ids, centre, axes, float(rng.uniform(0, 180)), 0, 360, label, -1)
+    return ids
+
+
+def paint_frame(rng: np.random.Generator, shape: tuple[int, int], num: int) -> np.ndarray:
+    """Touches all four borders."""
+    ids = np.full(shape, rng.integers(num + 1), np.uint8)
+    ids[1:-1, 1:-1] = rng.integers(num + 1)
+    return ids
+
+
+PAINTS: list[Paint] = [
+    paint_empty,
+    paint_full,
+    paint_noise,
+    paint_blocks,
+    paint_points,
+    paint_ellipses,
+    paint_frame,
+]
+SHAPES = st.one_of(
+    st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    st.tuples(st.just(1), st.integers(1, 300)),
+    st.tuples(st.integers(1, 300), st.just(1)),
+    st.tuples(st.integers(125, 160), st.integers(30, 160)),
+)
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    shape = draw(SHAPES)
+    num_objects, num_proposals = draw(st.integers(1, 20)), draw(st.integers(0, 20))
+    num_frames = draw(st.integers(1, max(1, min(6, 100_000 // (np.prod(shape) * num_objects)))))
+    volumes = []
+    for num in (num_objects, num_proposals):
+        paints = draw(st.lists(st.sampled_from(PAINTS), min_size=num_frames, max_size=num_frames))
+        volumes.append(np.stack([paint(rng, shape, num) for paint in paints]))
+    truth, result = volumes
+    if draw(st.booleans()) and num_frames > 1:  # so that some proposals are nearly right
+        result[-1] = np.where(truth[-1] > 20, 0, np.roll(truth[-1], 1, axis=1))
+    if draw(st.booleans()) and truth.any():
+        paint = draw(st.sampled_from(PAINTS))
+        void = np.stack([paint(rng, shape, 3) == 2 for _ in range(num_frames)])
+        void.flat[np.flatnonzero(truth)[0]] = False  # else it might look like DAVIS-2016
+        truth[void] = VOID
+    return truth, result
+
+
+@settings(max_examples=100, deadline=None)
+@given(pairs())
+def test_equals_the_definition_to_the_last_bit(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    assert_identical(*pair)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_twenty_by_twenty_objects(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth, result = (
+        np.stack([paint(rng, (120, 160), 20) for paint in (paint_blocks, paint_ellipses)])
+        for _ in range(2)
+    )
+    truth[0, 0, 0] = result[0, 0, 0] = 20
+    scores = assert_identical(truth, result)
+    assert len(scores.objects) == scores.num_proposals == 20
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 5), st.integers(1, 6), st.integers(1, 9))
+def test_agrees_with_trackeval(seed: int, num: int, proposals: int, num_frames: int) -> None:
+    rng, shape = np.random.default_rng(seed), (60, 130)
+    truth = np.stack([paint_blocks(rng, shape, num) for _ in range(num_frames)])
+    result = np.stack([paint_ellipses(rng, shape, proposals) for _ in range(num_frames)])
+    truth[0, 0, :num] = range(1, num + 1)  # TrackEval knows no ids without pixels
+    result[0, 1, :proposals] = range(1, proposals + 1)
+    ours = DavisScores((sequence_scores(truth, result),)).global_table()
+    theirs = trackeval_j_and_f(truth, result)
+    for name, value in ours.items():
+        assert value == pytest.approx(theirs["J&F" if name == "J&F-Mean" else name], abs=5e-7)
+
+
+def trackeval_j_and_f(truth: np.ndarray, result: np.ndarray) -> dict[str, float]:
+    data: dict[str, object] = {"num_timesteps": len(truth)}
+    for what, volume in (("gt", truth), ("tracker", result)):
+        present = [[i for i in np.unique(ids).tolist() if i] for ids in volume]
+        data[f"num_{what}_ids"] = int(volume.max())
+        data[f"{what}_ids"] = [[i - 1 for i in of_frame] for of_frame in present]
+        data[f"{what}_dets"] = [
+            [rle.encode(np.asfortranarray(ids == i, np.uint8)) for i in of_frame]
+            for ids, of_frame in zip(volume, present, strict=True)
+        ]
+    metric = JAndF()
+    metric.optim_type = "J&F"
+    # Of scikit-image, TrackEval takes the disk only.
+    morphology = ModuleType("skimage.morphology")
+    morphology.disk = literal.disk  # type: ignore[attr-defined]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "skimage", ModuleType("skimage"))
+        patch.setitem(sys.modules, "skimage.morphology", morphology)
+        return metric.eval_sequence(data)
+
+
+@pytest.mark.parametrize(("width", "reach"), [(854, 8), (910, 9), (1152, 10)])
+def test_the_reach_of_a_match(width: int, reach: int) -> None:
+    assert boundary_reach(480, width) == reach
+
+
+@pytest.mark.parametrize("width", [854, 910, 1152])
+def test_at_the_sizes_of_davis(width: int) -> None:
+    rng = np.random.default_rng(width)
+    truth = paint_ellipses(rng, (480, width), 3)[None]
+    truth[0, 0, :3] = 1, 2, 3
+    result = np.roll(truth, (5, 4), axis=(1, 2))
+    result[0, :, ::40] = 0
+    scores = assert_identical(truth, result)
+    assert ((scores.F > 0.1) & (scores.F < 0.95)).any()
+
+
+def test_a_square_moved_by_two_pixels() -> None:
+    """80 x 80 pixels in 200 x 300: 78 of 82 columns are shared, and the boundary is in reach 3."""
+    truth, result = np.zeros((2, 1, 200, 300), np.uint8)
+    truth[0, 50:130, 100:180] = 1
+    result[0, 50:130, 102:182] = 1
+    scores = sequence_scores(truth, result)
+    assert scores.J.item() == 78 / 82
+    assert scores.F.item() == 1
+
+
+def test_empty_and_full_masks() -> None:
+    empty, full = np.zeros((2, 3, 20, 30), np.uint8)
+    full[:] = 1
+    truth = np.stack([full[0], empty[0], full[0]])
+    result = np.stack([full[0], empty[0], empty[0]])
+    scores = sequence_scores(truth, result)
+    np.testing.assert_array_equal(scores.J, [[1, 1, 0]])
+    np.testing.assert_array_equal(scores.F, [[1, 1, 1]])  # a full mask has no boundary
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.permutations(range(1, 7)), st.integers(0, 2**32))
+def test_names_of_proposals_do_not_matter(names: list[int], seed: int) -> None:
+    truth = np.stack([paint_blocks(np.random.default_rng(seed), (40, 60), 6)] * 2)
+    truth[0, 0, :6] = range(1, 7)
+    scores = sequence_scores(truth, np.array([0, *names], np.uint8)[truth])
+    assert scores.assignment == tuple(names)
+    assert (scores.J == 1).all()
+    assert (scores.F == 1).all()
+    assert [names[i] for i in scores.official_order] == sorted(names)
+
+
+def test_assignment_goes_by_j_and_f_not_by_j_alone() -> None:
+    """Proposal 1, moved diagonally, covers a little more; proposal 2 has half of the outline."""
+    truth, result = np.zeros((2, 2, 100, 100), np.uint8)
+    truth[:, 20:60, 20:60] = 1
+    result[0, 27:67, 27:67] = 1
+    result[1, 20:40, 20:60] = 2
+    scores = assert_identical(truth, result)
+    first, second = (sequence_scores(truth, (result == p).astype(np.uint8)) for p in (1, 2))
+    assert first.j.mean > second.j.mean
+    assert first.jf_mean < second.jf_mean
+    assert scores.assignment == (2,)
+
+
+def test_objects_without_a_proposal_score_as_empty() -> None:
+    truth = np.zeros((2, 30, 40), np.uint8)
+    truth[0, :10], truth[0, 10:20], truth[1, :10] = 1, 2, 1
+    result = np.where(truth == 1, 1, 0).astype(np.uint8)
+    scores = sequence_scores(truth, result)
+    assert scores.assignment == (1, 0)
+    np.testing.assert_array_equal(scores.J, [[1, 1], [0, 1]])
+    np.testing.assert_array_equal(scores.F, [[1, 1], [0, 1]])
+
+
+def test_objects_that_appear_later_are_ignored() -> None:
+    truth = np.zeros((2, 30, 40), np.uint8)
+    truth[:, 5:15, 5:15] = 1
+    result = truth.copy()
+    truth[1, 20:25, 20:25] = 2
+    scores = assert_identical(truth, result)
+    assert scores.objects == (1,)
+    assert (scores.J == 1).all()
+
+
+def test_void_is_not_scored() -> None:
+    truth = np.zeros((1, 40, 40), np.uint8)
+    truth[0, 5:15, 5:15] = 1
+    result = truth.copy()
+    result[0, 20:30, 20:30] = 1
+    truth[0, 20:30, 20:30] = VOID
+    scores = assert_identical(truth, result)
+    assert scores.J.item() == scores.F.item() == 1
+
+
+def test_three_hundred_frames_have_a_decay() -> None:
+    truth = np.zeros((300, 20, 20), np.uint8)
+    truth[:, 5:15, 5:15] = 1
+    result = truth.copy()
+    result[225:] = 0
+    scores = assert_identical(truth, result)
+    # The frames that end the third quarter (number 224) and begin it belong to both.
+    assert scores.j.decay.item() == 1 - 1 / 76
+    assert scores.f.decay.item() == 1 - 1 / 76
+    assert scores.j.mean.item() == scores.j.recall.item() == 0.75
+
+
+def test_means_are_over_objects_not_over_sequences() -> None:
+    one = np.zeros((1, 20, 20), np.uint8)
+    one[0, :5] = 1
+    three = one.copy()
+    three[0, 8:10], three[0, 15:] = 2, 3
+    scores = evaluate_davis([("right", one, one), ("wrong", three, np.zeros_like(three))])
+    assert scores.j_mean == 1 / 4
+    assert scores.f_mean == 1 / 4
+    assert scores.jf_mean == 1 / 4
+    assert scores.j_recall == 1 / 4
+
+
+class Counted:
+    """Frames that are made when asked for, and count how often."""
+
+    def __init__(self, num: int, shape: tuple[int, int], num_labels: int) -> None:
+        self.num, self.shape, self.num_labels = num, shape, num_labels
+        self.reads: list[int] = []
+
+    def __len__(self) -> int:
+        return self.num
+
+    def __getitem__(self, index: int, /) -> np.ndarray:
+        self.reads.append(index)
+        return paint_blocks(np.random.default_rng(0), self.shape, self.num_labels)
+
+
+def test_frames_are_read_once_and_in_order() -> None:
+    truth, result = Counted(7, (20, 30), 5), Counted(7, (20, 30), 20)
+    sequence_scores(truth, result)
+    assert truth.reads == result.reads == list(range(7))
+
+
+def test_memory_does_not_grow_with_the_number_of_frames() -> None:
+    peaks = []
+    for num_frames in (4, 40):
+        tracemalloc.start()
+        sequence_scores(Counted(num_frames, (120, 160), 5), Counted(num_frames, (120, 160), 20))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 36 * 120 * 160 * 2  # what the label maps alone would add
+
+
+def square(value: int, num_frames: int = 2) -> np.ndarray:
+    ids = np.zeros((num_frames, 20, 30), np.uint8)
+    ids[:, 5:15, 5:15] = value
+    return ids
+
+
+@pytest.mark.parametrize(
+    ("truth", "result", "message"),
+    [
+        (square(1), square(1, num_frames=3), "'cows'.*2 frames of ground truth and 3"),
+        (square(1, num_frames=0), square(1, num_frames=0), "'cows'.*there must be one"),
+        (square(1), square(1)[:, :, 1:], r"'cows', frame 0.*\(20, 30\).*\(20, 29\)"),
+        (square(1), square(1).astype(float), "result.*'cows', frame 0: float64"),
+        (square(1)[..., None], square(1), "ground truth.*'cows', frame 0: uint8"),
+        (square(1), square(21), "'cows', frame 0, has id 21: at most 20"),
+        (square(1), square(255), "'cows', frame 0, has id 255: a mask of 0 and 255"),
+        (square(1), square(254) + 1, "'cows', frame 0, has id 255: at most 20"),
+        (square(255), square(1), "'cows'.*DAVIS-2016.*single_object=True"),
+        (square(33), square(1), "'cows', frame 0, has id 33: ids must count"),
+    ],
+)
+def test_what_cannot_be_scored(truth: np.ndarray, result: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        sequence_scores(truth, result, "cows")
+
+
+def test_a_frame_of_another_size_in_the_middle() -> None:
+    frames = [np.ones((4, 5), np.uint8), np.ones((5, 4), np.uint8)]
+    with pytest.raises(ValueError, match="'cows', frame 1"):
+        sequence_scores(frames, frames, "cows")
+
+
+def test_nothing_to_score() -> None:
+    with pytest.raises(ValueError, match=r"no object.*\['cows'\]"):
+        evaluate_davis([("cows", square(0), square(1))])
+    with pytest.raises(ValueError, match="no object"):
+        evaluate_davis([])
+    with pytest.raises(ValueError, match="0 processes"):
+        evaluate_davis([("cows", square(1), square(1))], processes=0)
+
+
+def test_csv_files(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    sequences = [
+        (name, *(np.stack([paint_blocks(rng, (40, 50), 4) for _ in range(3)]) for _ in range(2)))
+        for name in ("b,c", "a")
+    ]
+    scores = evaluate_davis(sequences)
+    for _ in range(2):  # a second time over the first
+        overall, by_sequence, by_object = scores.write_csv(tmp_path / "new", "val")
+    assert sorted(tmp_path.rglob("*")) == sorted(
+        [tmp_path / "new", overall, by_sequence, by_object]
+    )
+
+    expected = [literal.evaluate(truth, result) for _, truth, result in sequences]
+    values = ",".join(f"{value:.3f}" for value in literal.global_table(expected))
+    assert overall.name == "global_results-val.csv"
+    assert overall.read_text() == (
+        f"J&F-Mean,J-Mean,J-Recall,J-Decay,F-Mean,F-Recall,F-Decay\n{values}\n"
+    )
+    assert by_sequence.name == "per-sequence_results-val.csv"
+    assert by_sequence.read_text() == "Sequence,J-Mean,F-Mean\n" + "".join(
+        f"{name}_{n + 1}{quote},{np.mean(of.J[n]):.3f},{np.mean(of.F[n]):.3f}\n"
+        for (name, quote), of in zip([('"b,c', '"'), ("a", "")], expected, strict=True)
+        for n in range(len(of.J))
+    )
+    header, *rows = by_object.read_text().splitlines()
+    assert header.startswith("Sequence,Object,Proposal,J&F-Mean,J-Mean,J-Recall,J-Decay,F-Mean")
+    assert len(rows) == sum(len(of.J) for of in expected)
+
+
+# ---------------------------------------------------------------- folders
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path, list[tuple[np.ndarray, np.ndarray]]]:
+    """A DAVIS root, a folder of results, and what is in them: two sequences of 4 and 3 frames."""
+    rng = np.random.default_rng(0)
+    pairs, videos = [], []
+    for name, num_frames in (("cows", 4), ("bmx-trees", 3)):
+        truth, result = (
+            np.stack([paint_blocks(rng, (40, 60), num) for _ in range(num_frames)])
+            for num in (3, 5)
+        )
+        truth[0, :4] = VOID
+        frames = np.zeros((num_frames, 40, 60, 3), np.uint8)
+        videos.append(Video(name, frames, truth, dict.fromkeys(range(1, 4), 1)))
+        pairs.append((truth, result))
+        for t, ids in enumerate(result):
+            write_label_map(tmp_path / "results" / name / f"{t:05d}.png", ids)
+    write_davis(tmp_path / "DAVIS", videos, "val")
+    return tmp_path / "DAVIS", tmp_path / "results", pairs
+
+
+Folders = tuple[Path, Path, list[tuple[np.ndarray, np.ndarray]]]
+
+
+def test_a_folder_of_results(folders: Folders) -> None:
+    root, results, pairs = folders
+    scores = evaluate_davis_folder(root, results)
+    expected = [literal.evaluate(*pair) for pair in pairs]
+    assert list(scores.global_table().values()) == literal.global_table(expected)
+    assert [s.name for s in scores.sequences] == ["cows", "bmx-trees"]
+
+
+def test_processes_change_nothing(folders: Folders) -> None:
+    """Sequences in memory travel to the processes as arrays, those in files as paths."""
+    root, results, pairs = folders
+    sequences = [(f"s{n}", *pairs[n % 2]) for n in range(5)] + [
+        (video.name, video.ids, read_davis_result(results, video))
+        for video in read_davis(root, "val")
+    ]
+    alone, together = evaluate_davis(iter(sequences)), evaluate_davis(iter(sequences), processes=2)
+    assert [s.name for s in together.sequences] == [name for name, *_ in sequences]
+    assert together.per_object_table() == alone.per_object_table()
+    assert together.global_table() == alone.global_table()
+
+
+def test_results_as_binary_masks_of_davis_2016(folders: Folders) -> None:
+    root, results, pairs = folders
+    for name, (truth, result) in zip(("cows", "bmx-trees"), pairs, strict=True):
+        for t in range(len(truth)):
+            annotation = root / "Annotations_unsupervised" / "480p" / name / f"{t:05d}.png"
+            cv2.imwrite(str(annotation), 255 * (truth[t] == 1).astype(np.uint8))
+            cv2.imwrite(
+                str(results / name / f"{t:05d}.png"), 255 * (result[t] == 1).astype(np.uint8)
+            )
+    with pytest.raises(ValueError, match=r"00000.png.*DAVIS 2016.*single_object"):
+        evaluate_davis_folder(root, results)
+    scores = evaluate_davis_folder(root, results, single_object=True)
+    expected = [
+        literal.evaluate((truth == 1).astype(int), (result == 1).astype(int))
+        for truth, result in pairs
+    ]
+    assert list(scores.global_table().values()) == literal.global_table(expected)
+
+
+def test_single_object_truth_and_many_proposals(folders: Folders) -> None:
+    root, results, pairs = folders
+    for path in (root / "Annotations_unsupervised").rglob("*.png"):
+        ids = np.zeros((40, 60), np.uint8)
+        ids[10:30, 10:40] = 255
+        cv2.imwrite(str(path), ids)
+    scores = evaluate_davis_folder(root, results, single_object=True)
+    truth = np.zeros((4, 40, 60), np.uint8)
+    truth[:, 10:30, 10:40] = 1
+    np.testing.assert_array_equal(scores.sequences[0].J, literal.evaluate(truth, pairs[0][1]).J)
+
+
+def test_results_that_cannot_be_scored(folders: Folders) -> None:
+    root, results, _ = folders
+    bad = results / "bmx-trees" / "00002.png"
+
+    write_label_map(bad, np.ones((41, 60), np.uint8))
+    with pytest.raises(ValueError, match=r"bmx-trees/00002.png.*41 x 60.*40 x 60"):
+        evaluate_davis_folder(root, results)
+    write_label_map(bad, np.full((40, 60), 21, np.uint8))
+    with pytest.raises(ValueError, match=r"bmx-trees/00002.png has id 21: at most 20"):
+        evaluate_davis_folder(root, results)
+    write_label_map(bad, np.full((40, 60), 255, np.uint8))
+    with pytest.raises(ValueError, match=r"bmx-trees/00002.png has id 255"):
+        evaluate_davis_folder(root, results)
+    ids = np.full((40, 60), 255, np.uint8)
+    ids[0] = 3
+    write_label_map(bad, ids)
+    with pytest.raises(ValueError, match=r"00002.png (mixes 255|holds ids)"):
+        list(map(read_result(root, results, single_object=True).__getitem__, range(3)))
+    bad.write_bytes(bad.read_bytes()[:60])
+    with pytest.raises(ValueError, match=r"bmx-trees/00002.png cannot be decoded"):
+        evaluate_davis_folder(root, results)
+    bad.unlink()
+    with pytest.raises(FileNotFoundError, match=r"bmx-trees/00002.png.* of the 3 frames.* 1 have"):
+        evaluate_davis_folder(root, results)
+    with pytest.raises(NotADirectoryError, match="nowhere"):
+        evaluate_davis_folder(root, results / "nowhere")
+    with pytest.raises(FileNotFoundError, match=r"train.txt"):
+        evaluate_davis_folder(root, results, "train")
+
+
+def read_result(root: Path, results: Path, *, single_object: bool) -> ResultFrames:
+    [_, video] = read_davis(root, "val")
+    return read_davis_result(results, video, single_object=single_object)
+
+
+def test_a_split_without_annotations(folders: Folders) -> None:
+    root, results, _ = folders
+    (root / "Annotations_unsupervised").rename(root / "elsewhere")
+    with pytest.raises(ValueError, match=r"'cows' of split 'val' has no annotations"):
+        evaluate_davis_folder(root, results)
+
+
+# ---------------------------------------------------------------- real masks
+
+
+@pytest.fixture(scope="module")
+def real() -> Path:
+    if "TAGVIS_REAL_DATA" not in os.environ:
+        pytest.skip("TAGVIS_REAL_DATA is not set")
+    return Path(os.environ["TAGVIS_REAL_DATA"])
+
+
+def shifted(truth: np.ndarray) -> np.ndarray:
+    return np.roll(truth, (3, -7), axis=(1, 2))
+
+
+def eroded(truth: np.ndarray) -> np.ndarray:
+    inner = [cv2.erode((ids > 0).astype(np.uint8), np.ones((9, 9), np.uint8)) for ids in truth]
+    return truth * np.stack(inner)
+
+
+def dropped(truth: np.ndarray) -> np.ndarray:
+    result = truth.copy()
+    result[1::2][result[1::2] == 1] = 0
+    return result
+
+
+def merged(truth: np.ndarray) -> np.ndarray:
+    return (truth > 0).astype(np.uint8)
+
+
+def split(truth: np.ndarray) -> np.ndarray:
+    """Each object into a left and a right half, at the middle of the frame."""
+    result = np.where(truth > 0, 2 * truth, 0).astype(np.uint8)
+    result[:, :, : truth.shape[2] // 2][truth[:, :, : truth.shape[2] // 2] > 0] -= 1
+    return result
+
+
+@pytest.mark.parametrize("perturb", [shifted, eroded, dropped, merged, split])
+def test_real_masks(real: Path, perturb: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Two real objects on one frame: a composite, as there is no real video of two."""
+    videos = {
+        v.name: v for v in read_davis(real / "DAVIS-2016", "train", year="2016", single_object=True)
+    }
+    frames = range(0, 45, 15)
+    one, other = (videos[name].read_ids(frames) for name in ("motorbike", "surf"))
+    truth = np.where(one > 0, 1, 2 * other).astype(np.uint8)
+    truth[0, 0, 0] = 2  # both objects are there in frame 0
+    scores = assert_identical(truth, perturb(truth))
+    assert 0 < scores.jf_mean.mean() < 1
+
+
+def test_real_frames_of_many_objects(real: Path) -> None:
+    paths = sorted((real / "DAVIS-2017-first-frames" / "Annotations").rglob("*.png"))
+    truths = [read_label_map(path)[None] for path in paths[::3]]
+    assert max(int(truth.max()) for truth in truths) >= 4
+    assert len({truth.shape for truth in truths}) > 1
+    for truth in truths:
+        ids = int(truth.max())
+        assert_identical(
+            truth, np.roll(np.array([0, *range(2, ids + 1), 1], np.uint8)[truth], 5, 2)
+        )
+
+
+def test_real_frames_with_void(real: Path) -> None:
+    paths = sorted((real / "DAVIS-2017-void" / "Annotations").rglob("*.png"))
+    truth = np.stack([read_label_map(path) for path in paths])
+    assert (truth == VOID).any()
+    result = np.where(truth == VOID, 2, truth).astype(np.uint8)
+    assert_identical(truth, shifted(result))
+    assert (assert_identical(truth, result).J == 1).all()
