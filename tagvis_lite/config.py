@@ -190,7 +190,7 @@ TOY = Config(
     data=DataConfig(clip_frames=8, size=(64, 64), label_stride=1, min_crop=0.8),
     inference=InferenceConfig(bandwidth=0.4, prominence=0.1),
     train=TrainConfig(
-        steps=2400,
+        steps=2000,
         batch_size=4,
         learning_rate=1e-3,
         schedule="one_cycle",

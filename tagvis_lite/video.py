@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from torch import Tensor, stack
+
+if TYPE_CHECKING:  # reading and scoring label maps needs no torch, which takes 500 MB
+    from torch import Tensor
 
 BACKGROUND = 0
 VOID = 255
@@ -133,6 +135,8 @@ class Clip:
     @classmethod
     def collate(cls, clips: Sequence[Clip]) -> Clip:
         """Stack clips of equal shape along a new leading dimension B."""
+        from torch import stack
+
         return cls(
             frames=stack([clip.frames for clip in clips]),
             ids=stack([clip.ids for clip in clips]),
