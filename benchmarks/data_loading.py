@@ -1,0 +1,49 @@
+"""Share of a toy training step that goes into making its clips.
+
+python benchmarks/data_loading.py
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from provenance import interleave, record
+
+from tagvis_lite.config import TOY
+from tagvis_lite.data.clips import ClipDataset
+from tagvis_lite.data.sources import toy_training_data
+from tagvis_lite.losses import overall_loss
+from tagvis_lite.model.network import TagVIS
+from tagvis_lite.video import Clip
+
+REPEATS = 15
+
+
+def main() -> None:
+    data = toy_training_data(num_train=64, num_validation=1)
+    dataset = ClipDataset(data.train, TOY.data, data.num_classes, augment=True, seed=0)
+    network = TagVIS(TOY.model).to(memory_format=torch.channels_last_3d)
+    optimizer = torch.optim.Adam(network.parameters(), TOY.train.learning_rate)
+    random = np.random.default_rng(0)
+
+    def load() -> Clip:
+        chosen = random.integers(len(dataset), size=TOY.train.batch_size)
+        return Clip.collate([dataset[int(k)] for k in chosen])
+
+    clip = load()
+
+    def step() -> None:
+        optimizer.zero_grad()
+        overall_loss(network(clip.frames), clip, TOY.loss).overall.backward()
+        optimizer.step()
+
+    seconds = interleave({"load": load, "step": step}, REPEATS)
+    share = seconds["load"] / (seconds["load"] + seconds["step"])
+    print("| load 4 clips | rest of the step | share of loading |")
+    print("|---:|---:|---:|")
+    print(f"| {1e3 * seconds['load']:.1f} ms | {1e3 * seconds['step']:.0f} ms | {share:.1%} |")
+    record("data_loading", {"share": share, "seconds": seconds})
+
+
+if __name__ == "__main__":
+    main()

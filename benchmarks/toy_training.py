@@ -1,0 +1,75 @@
+"""Train the toy profile from random weights and score the held-out toy test split.
+
+    python benchmarks/toy_training.py [--steps N] [--out runs/toy]
+
+Prints the wall-clock time of training (rendering the videos and validating included), J&F on the 64
+test videos, and the instance-count error: the mean of |instances found - instances there| per
+video.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from lightning_fabric import Fabric
+from provenance import record
+
+from tagvis_lite.checkpoint import load_network
+from tagvis_lite.config import TOY, Config, config_to_dict
+from tagvis_lite.data.sources import toy_training_data
+from tagvis_lite.data.toy import toy_split
+from tagvis_lite.evaluation.davis import evaluate_davis
+from tagvis_lite.inference import Network, predict_video
+from tagvis_lite.training import train
+
+TEST_VIDEOS = 64
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=TOY.train.steps)
+    parser.add_argument("--precision", default=TOY.train.precision)
+    parser.add_argument("--out", type=Path, default=Path("runs/toy_training"))
+    arguments = parser.parse_args()
+
+    chosen = replace(TOY.train, steps=arguments.steps, precision=arguments.precision)
+    config = replace(TOY, train=chosen)
+    start = time.perf_counter()
+    data = toy_training_data()
+    fabric = Fabric(accelerator="cpu", devices=1, precision=arguments.precision)
+    result = train(config, data.train, data.validation, arguments.out, fabric=fabric)
+    minutes = (time.perf_counter() - start) / 60
+
+    network, _ = load_network(result.weights)
+    scores = test_scores(network, config)
+    print(f"{minutes:.1f} minutes of training, {chosen.steps} steps, best at {result.best_step}")
+    for name, value in scores.items():
+        print(f"{name}: {value:.3f}")
+    record(
+        "toy_training",
+        {
+            "training_minutes": round(minutes, 1),
+            "test": scores,
+            "validation_J&F": result.best_score,
+            "best_step": result.best_step,
+            "config": config_to_dict(config),
+        },
+    )
+
+
+def test_scores(network: Network, config: Config) -> dict[str, float]:
+    """The DAVIS global measures on the toy test split, and the instance-count error."""
+    videos = list(toy_split("test", TEST_VIDEOS))
+    tracks = [predict_video(network, video, config) for video in videos]
+    pairs = list(zip(videos, tracks, strict=True))
+    scores = evaluate_davis((v.name, v.read_ids(range(len(v))), t.ids) for v, t in pairs)
+    errors = [abs(len(t.categories) - len(v.categories)) for v, t in pairs]
+    return {**scores.global_table(), "instance-count error": float(np.mean(errors))}
+
+
+if __name__ == "__main__":
+    main()
