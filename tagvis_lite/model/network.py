@@ -41,7 +41,7 @@ class TagVIS(nn.Module):
         self.size_multiple = 2 * math.prod(config.spatial_strides)
         channels = config.widths[-1] + 2 * config.location_embedding
         self.spatio_temporal_attention: nn.Module = nn.Identity()
-        tag_form: Form = "fused"
+        tag_form: Form = "pooled"
         if config.spatio_temporal_attention != "removed":
             tag_form = config.spatio_temporal_attention
             self.spatio_temporal_attention = Attention(
@@ -97,12 +97,11 @@ class TagVIS(nn.Module):
         Raises:
             ValueError: frames of another shape.
         """
-        height, width = frames.shape[-2:]
         if (
             frames.ndim != 5
             or frames.shape[1] != 3
-            or height % self.size_multiple
-            or width % self.size_multiple
+            or frames.shape[3] % self.size_multiple
+            or frames.shape[4] % self.size_multiple
         ):
             raise ValueError(
                 f"frames are {tuple(frames.shape)}, expected B x 3 x T x H x W with H and W "
