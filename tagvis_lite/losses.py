@@ -20,7 +20,10 @@ from tagvis_lite.video import VOID, Clip, Prediction
 
 @dataclass(frozen=True)
 class Losses:
-    """The terms of eqs. (6) and (7), each a scalar, averaged over clips and not yet weighted."""
+    """The terms of eqs. (6) and (7), each a scalar and not yet weighted.
+
+    The four tag terms are means over clips, cross-entropy is a mean over the pixels of all clips.
+    """
 
     spectra: Tensor
     specter: Tensor
@@ -76,8 +79,9 @@ def instance_means(
         Means for N = the largest id in the batch (and one more for the background).
     """
     batch, num_frames = ids.shape[:2]
-    instance = ids if background_as_instance else ids - 1
-    valid = (ids != VOID) & (instance >= 0)
+    first = 0 if background_as_instance else 1
+    valid = (ids != VOID) & (ids >= first)
+    instance = ids - first
     num_instances = int(instance[valid].max()) + 1 if bool(valid.any()) else 0
     clip = torch.arange(batch, device=ids.device).view(-1, 1, 1, 1)
     frame = torch.arange(num_frames, device=ids.device).view(1, -1, 1, 1)
@@ -131,10 +135,8 @@ def spectra_loss(
         terms = means.counts.sum(-1)
     else:
         pixel, drawn = _draw_pixels(means, pixels_per_instance, generator)
-        squared = (
-            targets.reshape(-1)[means.group.reshape(-1)[pixel]] - tags.reshape(-1)[pixel]
-        ) ** 2
-        per_instance = torch.where(drawn, squared, 0).sum(-1)
+        difference = targets.reshape(-1)[means.group.reshape(-1)[pixel]] - tags.reshape(-1)[pixel]
+        per_instance = torch.where(drawn, difference, 0).square().sum(-1)
         terms = torch.full_like(means.counts[..., 0], pixels_per_instance)
     per_instance = per_instance.view(batch, num_instances)
     if reduction == "mean":
@@ -152,10 +154,10 @@ def _draw_pixels(
     by_instance = instance.argsort()
     available = means.counts.sum(-1).view(-1, 1)
     first = available.cumsum(0) - available
-    random = torch.rand(
-        (len(available), number), device=group.device, generator=generator, dtype=torch.float64
-    )
-    place = first + (random * available).long()
+    # Whole numbers: float32 cannot tell all pixels apart and Apple GPUs have no float64.
+    shape = (len(available), number)
+    random = torch.randint(2**31 - 1, shape, device=group.device, generator=generator)
+    place = first + random % available.clamp(min=1)
     return by_instance[place.clamp(max=len(by_instance) - 1)], (available > 0).expand_as(place)
 
 
@@ -219,13 +221,28 @@ def semantic_loss(
         class_weights: one per class, or None for plain cross-entropy (docs/decisions.md, D21).
 
     Returns:
-        A scalar; 0 when every pixel is void.
+        A scalar; 0 when every pixel is void or of weight 0.
+
+    Raises:
+        ValueError: a label that is no class, or another number of weights than of classes.
     """
-    weight = None if class_weights is None else logits.new_tensor(class_weights)
-    total = cross_entropy(logits, semantic, weight, ignore_index=VOID, reduction="sum")
+    num_classes = logits.shape[1]
+    if class_weights is not None and len(class_weights) != num_classes:
+        raise ValueError(
+            f"loss.class_weights has {len(class_weights)} values for {num_classes} classes: "
+            "give one per class, background first, as many as model.num_classes"
+        )
     known = semantic[semantic != VOID]
-    terms = known.new_tensor(known.numel()) if weight is None else weight[known].sum()
-    return total / terms.clamp(min=1)
+    strange = known[(known < 0) | (known >= num_classes)]
+    if len(strange):
+        raise ValueError(
+            f"semantic labels hold class {int(strange[0])}, but logits have classes 0 to "
+            f"{num_classes - 1}: check model.num_classes"
+        )
+    weight = logits.new_tensor(class_weights or (1.0,) * num_classes)
+    total = cross_entropy(logits, semantic, weight, ignore_index=VOID, reduction="sum")
+    terms = weight[known].sum()
+    return total / torch.where(terms > 0, terms, 1)
 
 
 def overall_loss(
@@ -243,14 +260,20 @@ def overall_loss(
         generator: source of the M' random pixels of eq. (2).
 
     Raises:
-        ValueError: labels and prediction of different sizes.
+        ValueError: labels and prediction of different sizes, or without the dimension B; labels
+            or weights that do not fit the classes (see `semantic_loss`).
     """
+    if prediction.tags.ndim != 4:
+        raise ValueError(
+            f"tags are {tuple(prediction.tags.shape)}, expected B x T x h x w: "
+            "Clip.collate([clip]) makes a batch of one"
+        )
     if prediction.tags.shape != clip.ids.shape:
         raise ValueError(
             f"tags are {tuple(prediction.tags.shape)} but labels {tuple(clip.ids.shape)}: "
             "check data.size and data.label_stride against model.spatial_strides and upsampling"
         )
-    tags = prediction.tags.float()
+    tags = _full_precision(prediction.tags)
     means = instance_means(tags, clip.ids, config.background_as_instance)
     shared = {"reduction": config.reduction}
     spectra = spectra_loss(
@@ -266,7 +289,7 @@ def overall_loss(
     temper = temper_loss(means, margin=config.margin, **shared).mean()
     semantic = tags.new_zeros(())
     if prediction.semantic_logits is not None:
-        logits = prediction.semantic_logits.float()
+        logits = _full_precision(prediction.semantic_logits)
         semantic = semantic_loss(logits, clip.semantic, config.class_weights)
     overall = (
         config.spectra * spectra
@@ -276,3 +299,8 @@ def overall_loss(
         + config.cross_entropy * semantic
     )
     return Losses(spectra, specter, tempra, temper, semantic, overall)
+
+
+def _full_precision(values: Tensor) -> Tensor:
+    """At least float32: sums over a clip overflow or stall in 16 bits."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
