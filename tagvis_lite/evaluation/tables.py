@@ -13,14 +13,15 @@ Cell = str | int | float
 def markdown_table(rows: Sequence[Mapping[str, Cell]]) -> str:
     """A Markdown table with a column for each key of the first row.
 
-    Floats are percentages with one decimal, as in the paper's tables; numbers are aligned right.
+    Floats are shares, shown in percent with one decimal as in the paper's tables; columns of
+    numbers are aligned right.
     """
     columns = list(rows[0])
     text = [[_text(row[column]) for column in columns] for row in rows]
     widths = [
         max(len(column), *(len(cells[k]) for cells in text)) for k, column in enumerate(columns)
     ]
-    numeric = [not isinstance(rows[0][column], str) for column in columns]
+    numeric = [any(not isinstance(row[column], str) for row in rows) for column in columns]
 
     def line(cells: Sequence[str]) -> str:
         padded = (
@@ -54,4 +55,4 @@ def youtube_vis_tables(scores: YoutubeVISScores) -> str:
 
 
 def _text(cell: Cell) -> str:
-    return f"{100 * cell:.1f}" if isinstance(cell, float) else str(cell)
+    return f"{100 * cell:.1f}" if isinstance(cell, float) else str(cell).replace("|", "\\|")
