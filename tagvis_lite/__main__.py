@@ -74,9 +74,11 @@ def train(
 ) -> None:
     """Train a network, or go on with a run that was stopped.
 
+    Fields that are not given are those of `--profile`: toy, paper or smoke.
+
     Args:
         out: folder of the run.
-        config: `--profile` toy, paper or smoke, and any of its fields by name.
+        config: the profile, and any of its fields by name.
         data: root in the DAVIS or YouTube-VIS layout; toy videos are rendered when not given.
         accelerator: cpu, cuda, mps or auto.
         devices: devices per node.
@@ -84,21 +86,32 @@ def train(
         strategy: how devices work together, as Lightning Fabric names it.
     """
     from lightning_fabric import Fabric
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-    from tagvis_lite.data.sources import read_training_data, toy_training_data
-    from tagvis_lite.training import train as run
+    from tagvis_lite.data.sources import TOY_TRAIN, read_training_data, toy_training_data
+    from tagvis_lite.training import train as train_network
 
-    source = read_training_data(data) if data else toy_training_data()
+    try:
+        fabric = Fabric(
+            accelerator=accelerator,
+            devices=devices,
+            num_nodes=nodes,
+            strategy=strategy,
+            precision=config.train.precision,
+        )
+    except (RuntimeError, MisconfigurationException) as error:
+        raise ValueError(f"{accelerator=}, {devices=}, {strategy=}: {error}") from error
+    if data is None:
+        batch = config.train.batch_size * config.train.accumulate * fabric.world_size
+        drawn = TOY_TRAIN if config.train.steps is None else config.train.steps * batch
+        source = toy_training_data(max(1, min(TOY_TRAIN, drawn)))
+    else:
+        source = read_training_data(data)
     config = replace(config, model=replace(config.model, num_classes=source.num_classes))
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=devices,
-        num_nodes=nodes,
-        strategy=strategy,
-        precision=config.train.precision,
-    )
-    result = run(config, source.train, source.validation, out, fabric=fabric)
-    print(f"{result.weights}: validation J&F {100 * result.best_score:.1f} ({result.best_step=})")
+    result = train_network(config, source.train, source.validation, out, fabric=fabric)
+    if fabric.is_global_zero:
+        score = f"validation J&F {100 * result.best_score:.1f} at step {result.best_step}"
+        print(f"{result.weights}: {score}")
 
 
 def predict(
@@ -124,6 +137,7 @@ def predict(
 
     weights = checkpoint or shipped("checkpoints/toy.safetensors")
     network, config = load_network(weights)
+    check_device(device)
     videos, video_ids = read_videos(path, split)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     predicted = predict_to_files(
@@ -140,14 +154,17 @@ def profile(
 ) -> None:
     """Count the network's parameters and operations, and time each stage of inference.
 
+    Fields that are not given are those of `--profile`: toy, paper or smoke.
+
     Args:
-        config: `--profile` toy, paper or smoke, and any of its fields by name.
+        config: the profile, and any of its fields by name.
         device: where the network runs.
         precision: of the network.
         repeats: the median of so many runs is shown.
     """
     from tagvis_lite.profiling import profile_inference
 
+    check_device(device)
     print(profile_inference(config, device=device, bf16=precision == "bf16", repeats=repeats))
 
 
@@ -250,6 +267,16 @@ def report(problems: Sequence[object]) -> None:
     print("nothing a server would refuse")
 
 
+def check_device(name: str) -> None:
+    """Refuse a device that this torch or this machine does not have."""
+    import torch
+
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"device {name!r} cannot be used here: {error}") from error
+
+
 def cores() -> int:
     """Processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -275,28 +302,42 @@ def check_submission(benchmark: Annotated[Check, arg(name="")]) -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run one command; exit code 2 after a mistake that the user can mend."""
-    args = list(sys.argv[1:] if args is None else args)
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what it finds is in our errors
     try:
-        start = starting_profile(args)
-        commands: dict[str, Callable[..., None]] = {
-            "demo": demo,
-            "toy": toy,
-            "train": partial(train, config=start),
-            "predict": predict,
-            "evaluate": evaluate,
-            "check-submission": check_submission,
-            "profile": partial(profile, config=start),
-        }
-        tyro.extras.subcommand_cli_from_dict(
-            commands,
-            prog="tagvis",
-            description="Tag-based video instance segmentation (Kini & Shah, 2022).",
-            args=args,
-            config=(OmitSubcommandPrefixes,),
-        )
+        try:
+            run(list(sys.argv[1:] if args is None else args))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads the output, such as `head`, has enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
+    except KeyboardInterrupt:
+        print("tagvis: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
     except USER_ERRORS as error:
         print(f"tagvis: {' '.join(str(error).split())}", file=sys.stderr)
         raise SystemExit(2) from error
+
+
+def run(args: Sequence[str]) -> None:
+    """Parse the arguments and call the command they name."""
+    start = starting_profile(args)
+    commands: dict[str, Callable[..., None]] = {
+        "demo": demo,
+        "toy": toy,
+        "train": partial(train, config=start),
+        "predict": predict,
+        "evaluate": evaluate,
+        "check-submission": check_submission,
+        "profile": partial(profile, config=start),
+    }
+    tyro.extras.subcommand_cli_from_dict(
+        commands,
+        prog="tagvis",
+        description="Tag-based video instance segmentation (Kini & Shah, 2022).",
+        args=args,
+        config=(OmitSubcommandPrefixes,),
+    )
 
 
 def starting_profile(args: Sequence[str]) -> Config:

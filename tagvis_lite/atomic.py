@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Call `write` with a temporary path in the folder of `path`, then move the file to `path`.
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` to write to; it takes the place of `path` at the end.
 
-    Missing folders are made. If `write` raises, `path` is as it was and the temporary file is gone.
+    After an exception or a kill, `path` is what it was before. Missing folders are made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
     try:
-        write(temporary)
-        temporary.chmod(0o644)
+        yield temporary
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Call `write` with a path to write to, as in `replacing`: for writes of one expression."""
+    with replacing(path) as temporary:
+        write(temporary)

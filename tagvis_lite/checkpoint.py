@@ -8,7 +8,6 @@ Every file is written beside its target and then moved onto it: a killed run lea
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -74,13 +73,20 @@ def load_state(path: Path) -> dict[str, Any]:
     """Read what `save_state` wrote; never executes anything in the file.
 
     Raises:
+        FileNotFoundError: no such file.
         ValueError: a truncated or foreign file.
     """
+    if not path.is_file():
+        raise FileNotFoundError(f"no training state at {path}")
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError, KeyError) as error:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a broken pickle raises nearly anything
         message = " ".join(str(error).split())[:200]
         raise ValueError(
             f"{path} is not a readable training state ({message}): delete it to start the run anew"
         ) from error
+    if not isinstance(state, dict) or "step" not in state:
+        raise ValueError(
+            f"{path} holds no training state of this package: delete it to start the run anew"
+        )
     return state

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import json
 import platform
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from tagvis_lite.data.davis import read_davis, write_davis
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.evaluation.davis import DavisScores, evaluate_davis_folder
 from tagvis_lite.figures import filmstrip, save, tag_histogram
-from tagvis_lite.inference import merge_repeats, predict_clip, read_clip
+from tagvis_lite.inference import interpolate_ids, merge_repeats, predict_clip, read_clip
 from tagvis_lite.instances import cluster_instances
 from tagvis_lite.model.network import TagVIS
 from tagvis_lite.predicting import predict_to_files
@@ -30,12 +32,15 @@ from tagvis_lite.video import BACKGROUND, VOID, Video
 SHOWN = 4
 """Videos drawn on the page."""
 
+MARK = ".made-by-tagvis-demo"
+"""File in a folder of the demo, which says that what an earlier demo left there may go."""
+
 
 def run_demo(out: Path, num_videos: int = 16) -> Path:
     """Render held-out toy videos, predict them with the shipped weights, evaluate, write a page.
 
     The videos go through the DAVIS layout on disk and back, and the J&F is that of the result
-    folder, as it would be for a benchmark.
+    folder, as it would be for a benchmark. What an earlier demo left in `out` is made anew.
 
     Args:
         out: folder for `toy/` (the videos), `predictions/`, `figures/` and `index.html`.
@@ -43,26 +48,48 @@ def run_demo(out: Path, num_videos: int = 16) -> Path:
 
     Returns:
         The page.
+
+    Raises:
+        FileExistsError: `out` holds files that are not of a demo.
+        FileNotFoundError: the weights did not come with this installation.
+        ValueError: fewer than one video.
     """
+    if num_videos < 1:
+        raise ValueError(f"a demo of {num_videos} videos shows nothing: ask for 1 or more")
     weights = shipped("checkpoints/toy.safetensors")
+    card = json.loads(shipped("checkpoints/toy.json").read_text(encoding="utf-8"))
     network, config = load_network(weights)
+    _clear(out)
     write_davis(out / "toy", toy_split("test", num_videos), "test")
     videos = read_davis(out / "toy", "test")
     predictions = out / "predictions"
-    predict_to_files(network, config, videos, predictions, weights=weights.name)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    predict_to_files(network, config, videos, predictions, weights=digest)
     scores = evaluate_davis_folder(out / "toy", predictions / "davis", "test")
-    scores.write_csv(predictions)
+    scores.write_csv(predictions, "test")
     page = out / "index.html"
-    card = json.loads(shipped("checkpoints/toy.json").read_text())
     pictures = [_draw(network, config, video, out / "figures") for video in videos[:SHOWN]]
-    text = _page("".join(pictures), len(videos), scores, card["summary"])
+    text = _page("".join(pictures), len(videos), scores, f"{weights.name}: {card['summary']}")
     write_atomically(page, lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return page
 
 
+def _clear(out: Path) -> None:
+    """Remove what an earlier demo, finished or killed, left in `out`, and nothing else."""
+    mark = out / MARK
+    if out.exists() and not mark.exists() and any(out.iterdir()):
+        raise FileExistsError(f"{out} holds files that are not of a demo: choose another folder")
+    out.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    (out / "index.html").unlink(missing_ok=True)
+    for name in ("toy", "predictions", "figures"):
+        if (out / name).exists():
+            shutil.rmtree(out / name)
+
+
 def _page(figures: str, num_videos: int, scores: DavisScores, weights: str) -> str:
     table = "".join(
-        f"<tr><td>{name}</td><td>{100 * value:.1f}</td></tr>"
+        f"<tr><td>{html.escape(name)}</td><td>{100 * value:.1f}</td></tr>"
         for name, value in scores.global_table().items()
     )
     made = (
@@ -95,18 +122,19 @@ protocol, in percent. Measured by this run; toy numbers say nothing about real v
 
 def _draw(network: TagVIS, config: Config, video: Video, folder: Path) -> str:
     """Two figures of one video, as PNG files in `folder` and as html."""
-    frames, indices, _ = read_clip(video, config.data)
+    frames, indices, size = read_clip(video, config.data)
     prediction, kept = merge_repeats(predict_clip(network, frames), indices)
     instances = cluster_instances(prediction, config.inference)
     truth = video.read_ids(kept.tolist())
     tags = prediction.tags.cpu().numpy()
     found, present = len(instances.modes), len(set(np.unique(truth)) - {BACKGROUND, VOID})
+    summary = f"{video.name}: {found} instances found, {present} there"
     strip = filmstrip(
         video.read_frames(kept.tolist()),
         tags,
-        instances.ids,
+        interpolate_ids(instances.ids, range(len(kept)), len(kept), size),
         truth,
-        title=f"{video.name}: {found} instances found, {present} there",
+        title=summary,
     )
     histogram = tag_histogram(
         tags,
@@ -114,8 +142,9 @@ def _draw(network: TagVIS, config: Config, video: Video, folder: Path) -> str:
         dict(instances.modes),
         title="Each instance is a mode of the tags of the whole clip",
     )
-    strip_text = f"{video.name}: frames, tags, predicted instances and ground truth in four rows"
-    histogram_text = f"{video.name}: histogram of the tags of the foreground, by instance"
+    strip_text = f"{summary}. Four rows: frames, tags, predicted instances, ground truth"
+    modes = ", ".join(f"{mode:.1f}" for mode in instances.modes.values()) or "none"
+    histogram_text = f"{video.name}: histogram of the tags by instance, with modes at {modes}"
     return _image(strip, folder / f"{video.name}.png", strip_text) + _image(
         histogram, folder / f"{video.name}-tags.png", histogram_text
     )

@@ -34,7 +34,9 @@ def filmstrip(
     """
     shown = np.linspace(0, len(frames) - 1, min(columns, len(frames))).round().astype(int)
     rows = ["frame", "tags", "instances"] + ["ground truth"] * (ground_truth is not None)
-    figure = Figure(figsize=(1.6 * len(shown) + 1.1, 1.6 * len(rows) + 0.4), layout="constrained")
+    height, width = frames.shape[1:3]
+    size = (max(4.5, 1.6 * len(shown) + 1.1), 1.6 * len(rows) * height / width + 0.6)
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(rows), len(shown), squeeze=False)
     low, high = _tag_range(tags, predicted)
     for column, t in enumerate(shown):
@@ -46,7 +48,11 @@ def filmstrip(
                 axes[row, column].imshow(picture)
         foreground = _resized(predicted[t] != BACKGROUND, tags.shape[1:])
         image = axes[1, column].imshow(
-            np.ma.masked_where(~foreground, tags[t]), cmap="viridis", vmin=low, vmax=high
+            np.ma.masked_where(~foreground, tags[t]),
+            cmap="viridis",
+            vmin=low,
+            vmax=high,
+            extent=(-0.5, width - 0.5, height - 0.5, -0.5),
         )
         axes[1, column].set_facecolor("black")
         axes[0, column].set_title(f"t = {t}", fontsize=9)
@@ -55,8 +61,8 @@ def filmstrip(
     for axis in axes.flat:
         axis.set_xticks([])
         axis.set_yticks([])
-    figure.colorbar(image, ax=axes[1], label="tag", fraction=0.05)
-    figure.suptitle(title, fontsize=10)
+    figure.colorbar(image, ax=axes, label="tag", fraction=0.05, shrink=1 / len(rows))
+    figure.suptitle(title, fontsize=10, parse_math=False)
     return figure
 
 
@@ -85,12 +91,17 @@ def tag_histogram(
             color=[colours[n] for n in instances],
             label=[f"instance {n}" for n in instances],
         )
-        axis.legend(fontsize=8)
+        columns = 1 + (len(instances) - 1) // 10
+        figure.legend(loc="outside right upper", fontsize=8, ncols=columns)
+    else:
+        axis.text(0.5, 0.5, "no instance found", ha="center", transform=axis.transAxes)
+        axis.set_xticks([])
+        axis.set_yticks([])
     for mode in modes.values():
         axis.axvline(mode, color="black", linewidth=1, linestyle="--")
     axis.set_xlabel("tag (dashed: the modes found)")
     axis.set_ylabel("pixels of the clip")
-    axis.set_title(title, fontsize=10)
+    axis.set_title(title, fontsize=10, parse_math=False)
     return figure
 
 
@@ -123,15 +134,23 @@ def score_bars(scores: DavisScores) -> Figure:
             for sequence in order
         ]
         axis.barh(places + shift, means, height=0.38, color=colour / 255, label=name)
-    axis.set_yticks(places, [sequence.name for sequence in order], fontsize=8)
+    names = [sequence.name for sequence in order]
+    axis.set_yticks(places, names, fontsize=8, parse_math=False)
     axis.set_xlim(0, 100)
     axis.set_ylim(-0.6, len(order) - 0.4)
     axis.set_xlabel("mean over the objects of the sequence, percent")
     axis.set_title(f"J&F {100 * scores.jf_mean:.1f}; the worst sequences first", fontsize=10)
-    axis.legend(loc="lower right", fontsize=8)
+    figure.legend(loc="outside right upper", fontsize=8)
     return figure
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure in the format its suffix names."""
+    """Write a figure in the format its suffix names.
+
+    Raises:
+        ValueError: no suffix, or one of a format that matplotlib does not write.
+    """
+    formats = figure.canvas.get_supported_filetypes()
+    if path.suffix.lower().removeprefix(".") not in formats:
+        raise ValueError(f"{path}: figures are written as {', '.join(formats)}; change the suffix")
     write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=90))

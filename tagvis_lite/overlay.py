@@ -48,8 +48,12 @@ def overlay(frame: np.ndarray, ids: np.ndarray, opacity: float = 0.5) -> np.ndar
     colours = instance_colours()[ids]
     weight = np.where(ids == BACKGROUND, 0.0, opacity)
     edge = np.zeros(ids.shape, dtype=bool)
-    edge[:-1] |= ids[:-1] != ids[1:]
-    edge[:, :-1] |= ids[:, :-1] != ids[:, 1:]
+    changes = ids[:-1] != ids[1:]
+    edge[:-1] |= changes
+    edge[1:] |= changes
+    changes = ids[:, :-1] != ids[:, 1:]
+    edge[:, :-1] |= changes
+    edge[:, 1:] |= changes
     weight[edge & (ids != BACKGROUND)] = 1.0
     mixed = frame * (1 - weight[..., None]) + colours * weight[..., None]
     return np.round(mixed).astype(np.uint8)

@@ -3,18 +3,23 @@
     OUT/overlays/<video>.mp4        instances drawn over the frames
     OUT/davis/<video>/<frame>.png   palette PNGs, ready for `tagvis evaluate davis --results`
     OUT/results.json                YouTube-VIS results
+    OUT/results.zip                 the same, ready to submit
     OUT/parts/<video>.json          the part of results.json of each finished video
+    OUT/run.json                    which weights and config they are of
 
 A part is written after everything else of its video, so a killed run goes on where it was.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
+import numpy as np
 from tqdm.auto import tqdm
 
 from tagvis_lite.atomic import write_atomically
@@ -54,37 +59,82 @@ def predict_to_files(
         Number of videos that were predicted now, not earlier.
 
     Raises:
-        ValueError: `out` holds results of other weights or of another config.
+        ValueError: `out` holds results of other weights, of another config, or of another video
+            of the same name; or see `predict_video`.
     """
     _open_run(out, {"weights": weights, "config": config_to_dict(config)})
     video_ids = video_ids or {video.name: k for k, video in enumerate(videos, start=1)}
     network = network.to(device)
     parts = {video.name: out / "parts" / f"{video.name}.json" for video in videos}
-    waiting = [video for video in videos if not parts[video.name].exists()]
-    for video in tqdm(waiting, desc="predict", unit="video", mininterval=1.0):
-        tracks = predict_video(network, video, config, device)
-        write_davis_result(tracks, out / "davis")
-        write_video_file(out / "overlays" / f"{video.name}.mp4", _drawn(video, tracks), video.fps)
-        _write_json(parts[video.name], track_results(tracks, video_ids[video.name]))
-    results = [entry for path in parts.values() for entry in json.loads(path.read_text())]
-    _write_json(out / "results.json", results)
+    waiting = [video for video in videos if not _is_done(parts[video.name], video)]
+    with tqdm(waiting, desc="predict", unit="video", mininterval=1.0, disable=None) as bar:
+        for video in bar:
+            tracks = predict_video(network, video, config, device)
+            write_davis_result(tracks, out / "davis")
+            target = out / "overlays" / f"{video.name}.mp4"
+            write_video_file(target, _drawn(video, tracks), video.fps)
+            entries = track_results(tracks, video_ids[video.name])
+            _write_json(parts[video.name], {"video": _fingerprint(video), "entries": entries})
+    _write_results(
+        out,
+        [
+            {**entry, "video_id": video_ids[name]}
+            for name, path in parts.items()
+            for entry in _read_json(path)["entries"]
+        ],
+    )
     return len(waiting)
 
 
-def _drawn(video: Video, tracks: Tracks) -> Iterator[Any]:
+def _drawn(video: Video, tracks: Tracks) -> Iterator[np.ndarray]:
     for t in range(len(video)):
         yield overlay(video.frames[t], tracks.ids[t])
+
+
+def _write_results(out: Path, results: Sequence[Mapping[str, Any]]) -> None:
+    text = json.dumps(results)
+
+    def write_zip(temporary: Path) -> None:
+        with ZipFile(temporary, "w", ZIP_DEFLATED) as archive:
+            archive.writestr("results.json", text)
+
+    write_atomically(out / "results.json", lambda temporary: temporary.write_text(text))
+    write_atomically(out / "results.zip", write_zip)
+
+
+def _is_done(part: Path, video: Video) -> bool:
+    if not part.exists():
+        return False
+    if _read_json(part)["video"] != _fingerprint(video):
+        raise ValueError(
+            f"{part} is of another video named {video.name!r}: choose another folder for the "
+            "results, or delete that one"
+        )
+    return True
+
+
+def _fingerprint(video: Video) -> str:
+    """Tells apart videos of one name, by their length and first frame."""
+    frame = hashlib.sha256(video.read_frames([0]).tobytes()).hexdigest()
+    return f"{len(video)} frames, the first {frame}"
 
 
 def _open_run(out: Path, run: Mapping[str, Any]) -> None:
     path = out / "run.json"
     wanted = json.loads(json.dumps(run))
-    if path.exists() and json.loads(path.read_text()) != wanted:
+    if path.exists() and _read_json(path) != wanted:
         raise ValueError(
             f"{out} holds results of other weights or of another config (see {path}): choose "
             "another folder, or delete it"
         )
     _write_json(path, wanted)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): delete it") from error
 
 
 def _write_json(path: Path, value: object) -> None:

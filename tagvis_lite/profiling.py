@@ -30,7 +30,12 @@ def profile_inference(
 
     Returns:
         A Markdown table. Decoding from disk and writing are not part of it.
+
+    Raises:
+        ValueError: fewer than one run.
     """
+    if repeats < 1:
+        raise ValueError(f"repeats is {repeats}, expected 1 or more")
     network = TagVIS(replace(config.model, pretrained=False)).eval().to(device)
     height, width = config.data.size
     video = render_video(0, ToyConfig(size=(height, width), num_frames=config.data.clip_frames))

@@ -116,10 +116,17 @@ def train(
     model, optimizer = fabric.setup(_Outputs(network, config.train.channels_last), optimizer)
     done, best_score, best_step = 0, -math.inf, 0
     if state is not None:
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        fabric.strategy.precision.load_state_dict(state["precision"])
-        done, best_score, best_step = state["step"], state["best_score"], state["best_step"]
+        try:
+            network.load_state_dict(state["network"])
+            optimizer.load_state_dict(state["optimizer"])
+            fabric.strategy.precision.load_state_dict(state["precision"])
+            done, best_score, best_step = state["step"], state["best_score"], state["best_step"]
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            message = " ".join(str(error).split())[:300]
+            raise ValueError(
+                f"the training state {out / 'last.pt'} does not fit this version of tagvis_lite "
+                f"({message}): delete it to start the run anew"
+            ) from error
 
     batches = _batches(dataset, config.train, done, fabric)
     network.train()

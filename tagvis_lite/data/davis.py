@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from tagvis_lite.atomic import replacing
 from tagvis_lite.data.files import (
     ImageFrames,
     check_file_name,
@@ -26,7 +27,6 @@ from tagvis_lite.data.files import (
     image_size,
     list_images,
     opened_image,
-    replacing,
     write_jpeg,
 )
 from tagvis_lite.video import BACKGROUND, VOID, Video

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-import secrets
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -20,6 +19,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from tagvis_lite.atomic import replacing
 from tagvis_lite.video import Video
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -80,21 +80,6 @@ def decode_image(path: Path) -> np.ndarray:
             "to 8 bits first"
         )
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write to; it takes the place of `path` at the end.
-
-    After an exception or a kill, `path` is what it was before. Missing folders are made.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_jpeg(path: Path, frame: np.ndarray) -> None:

@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
+from tagvis_lite.atomic import replacing
 from tagvis_lite.data.files import (
     ImageFrames,
     check_file_name,
     frames_to_write,
-    replacing,
     write_jpeg,
 )
 from tagvis_lite.data.segmentation import check_segmentation, decode_segmentation

@@ -26,8 +26,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from tagvis_lite.atomic import replacing
 from tagvis_lite.data.davis import read_davis
-from tagvis_lite.data.files import replacing
 from tagvis_lite.evaluation.davis_sequence import SequenceScores, sequence_scores
 from tagvis_lite.evaluation.davis_submission import read_davis_result
 from tagvis_lite.video import Frames

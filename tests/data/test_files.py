@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tagvis_lite.atomic import replacing
 from tagvis_lite.data.files import (
     VideoFrames,
     decode_image,
@@ -23,7 +24,6 @@ from tagvis_lite.data.files import (
     open_video,
     read_image_folder,
     read_video_file,
-    replacing,
     write_jpeg,
     write_video_file,
 )
