@@ -22,15 +22,24 @@ from tagvis_lite.config import Config, config_from_dict, config_to_dict
 from tagvis_lite.model.network import TagVIS
 
 
-def save_network(path: Path, network: TagVIS, config: Config) -> None:
-    """Write weights and config as one safetensors file."""
+def save_network(path: Path, network: TagVIS, config: Config, *, half: bool = False) -> None:
+    """Write weights and config as one safetensors file.
+
+    Args:
+        path: the file.
+        network: whose weights.
+        config: of the network.
+        half: store convolution weights in float16, for a file of half the size.
+    """
     tensors = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
+    if half:
+        tensors = {k: v.to(torch.float16) if v.ndim > 1 else v for k, v in tensors.items()}
     metadata = {"config": json.dumps(config_to_dict(config))}
     write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
 
 
 def load_network(path: Path) -> tuple[TagVIS, Config]:
-    """Read what `save_network` wrote: the network in evaluation mode, and its config.
+    """Read what `save_network` wrote: the network, float32 in evaluation mode, and its config.
 
     Raises:
         FileNotFoundError: no such file.
@@ -56,6 +65,7 @@ def load_network(path: Path) -> tuple[TagVIS, Config]:
         with torch.device("meta"):  # no memory, whatever sizes the file asks for
             network = TagVIS(replace(config.model, pretrained=False))
         network.load_state_dict(tensors, assign=True)
+        network = network.float()
     except (ValueError, TypeError, RuntimeError, LookupError, ArithmeticError) as error:
         message = " ".join(str(error).split())[:300]
         raise ValueError(

@@ -381,3 +381,17 @@ def test_saving_what_cannot_be_saved_keeps_the_old_checkpoint(
         save()
     assert path.read_bytes() == saved
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_half_precision_halves_the_file_and_comes_back_as_float32(tmp_path: Path) -> None:
+    network = TagVIS(CONFIG.model)
+    save_network(tmp_path / "full.safetensors", network, CONFIG)
+    save_network(tmp_path / "half.safetensors", network, CONFIG, half=True)
+    sizes = {name: (tmp_path / f"{name}.safetensors").stat().st_size for name in ("full", "half")}
+    assert sizes["half"] < 0.75 * sizes["full"]
+    loaded, _ = load_network(tmp_path / "half.safetensors")
+    for (name, value), expected in zip(
+        loaded.state_dict().items(), network.state_dict().values(), strict=True
+    ):
+        assert value.dtype == expected.dtype, name
+        torch.testing.assert_close(value, expected, rtol=1e-3, atol=1e-6)

@@ -1,0 +1,568 @@
+"""Training: it learns, resumes exactly, stops on NaN, and leaves a run that can be read."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
+from torch import Tensor, nn
+
+from tagvis_lite import training
+from tagvis_lite.checkpoint import load_network, load_state
+from tagvis_lite.config import TOY, Config, TrainConfig
+from tagvis_lite.data.clips import make_clip
+from tagvis_lite.data.toy import ToyConfig, toy_split
+from tagvis_lite.evaluation.davis import DavisScores
+from tagvis_lite.losses import Losses, overall_loss
+from tagvis_lite.model.network import TagVIS
+from tagvis_lite.training import (
+    NonFiniteLossError,
+    TrainingResult,
+    learning_rate,
+    total_steps,
+    train,
+    validate,
+)
+from tagvis_lite.video import Clip, Prediction, Video
+
+FILES = {"config.json", "metrics.jsonl", "last.pt", "best.safetensors"}
+SMALL = replace(
+    TOY,
+    profile="test",
+    model=replace(
+        TOY.model,
+        widths=(8, 8, 16),
+        attention_channels=8,
+        bottleneck_channels=16,
+        feature_channels=8,
+        head_channels=8,
+    ),
+    data=replace(TOY.data, clip_frames=4, size=(32, 32)),
+    loss=replace(TOY.loss, pixels_per_instance=16),  # random pixels must resume exactly too
+)
+
+
+def config_with(**fields: Any) -> Config:
+    return replace(SMALL, train=replace(SMALL.train, **{"batch_size": 2, **fields}))
+
+
+STRAIGHT = config_with(steps=20, validate_every=10)  # 3 batches an epoch: step 10 is amid one
+
+OVERFIT = config_with(
+    steps=60, batch_size=1, validate_every=20, learning_rate=1e-2, schedule="constant"
+)
+
+
+@cache
+def videos(split: Literal["train", "validation"], number: int) -> list[Video]:
+    return toy_split(split, number, ToyConfig(size=(32, 32), num_frames=6))[:]
+
+
+def cpu(config: Config) -> Fabric:
+    return Fabric(accelerator="cpu", devices=1, precision=config.train.precision)
+
+
+def run(
+    config: Config,
+    out: Path,
+    *,
+    fabric: Fabric | None = None,
+    network: TagVIS | None = None,
+    on_validation: Callable[[int, DavisScores], None] | None = None,
+) -> TrainingResult:
+    return train(
+        config,
+        videos("train", 5),
+        videos("validation", 2),
+        out,
+        fabric=fabric or cpu(config),
+        network=network,
+        on_validation=on_validation,
+    )
+
+
+def leave(step: int, _scores: DavisScores) -> None:
+    raise KeyboardInterrupt
+
+
+def run_interrupted(
+    config: Config, out: Path, fabric: Callable[[Config], Fabric] = cpu
+) -> TrainingResult:
+    """Leave the run after each of its validations, and start it again."""
+    while (
+        not (out / "last.pt").exists() or load_state(out / "last.pt")["step"] < config.train.steps
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            run(config, out, fabric=fabric(config), on_validation=leave)
+    return run(config, out, fabric=fabric(config))
+
+
+def records(out: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def assert_same_run(got: Path, expected: Path) -> None:
+    """To the last bit, but for the time it took."""
+    first, second = load_state(got / "last.pt"), load_state(expected / "last.pt")
+    for part in ("network", "optimizer"):
+        a, b = (state[part].get("state", state[part]) for state in (first, second))
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    for part in ("step", "best_step", "best_score", "precision"):
+        assert first[part] == second[part]
+    assert (got / "best.safetensors").read_bytes() == (expected / "best.safetensors").read_bytes()
+    both = [records(got), records(expected)]
+    assert all(record.pop("seconds") >= 0 for record in both[0] + both[1])
+    assert both[0] == both[1]
+    assert {path.name for path in got.iterdir()} == FILES
+
+
+def with_each_loss(hook: Callable[[int, Clip, Losses], Losses | None]) -> Callable[..., Losses]:
+    """A stand-in for `overall_loss` that shows the n-th loss to `hook`, which may replace it."""
+    count = itertools.count(1)
+
+    def loss(prediction: Prediction, clip: Clip, *rest: Any) -> Losses:
+        losses = overall_loss(prediction, clip, *rest)
+        return hook(next(count), clip, losses) or losses
+
+    return loss
+
+
+def flat(module: nn.Module) -> Tensor:
+    """A copy of all parameters as one vector."""
+    return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _log_every_step() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "LOG_EVERY", 1)
+        yield
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory, _log_every_step: None) -> Path:
+    out = tmp_path_factory.mktemp("straight") / "run"
+    run(STRAIGHT, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def overfitted(tmp_path_factory: pytest.TempPathFactory, _log_every_step: None) -> Path:
+    out = tmp_path_factory.mktemp("overfitted") / "run"
+    train(OVERFIT, videos("train", 1), videos("train", 1), out, fabric=cpu(OVERFIT))
+    return out
+
+
+def die_at_step_13(out: Path) -> None:
+    """What the child process of the next test does."""
+    training.LOG_EVERY = 1
+    training.overall_loss = with_each_loss(
+        lambda n, *_: os.kill(os.getpid(), signal.SIGKILL) if n == 13 else None
+    )
+    run(STRAIGHT, out)
+
+
+def test_a_killed_and_resumed_run_equals_a_straight_one(straight: Path, tmp_path: Path) -> None:
+    child = subprocess.run([sys.executable, __file__, tmp_path], capture_output=True, check=False)
+    assert child.returncode == -signal.SIGKILL, child.stderr.decode()
+    assert load_state(tmp_path / "last.pt")["step"] == 10
+    assert records(tmp_path)[-1]["step"] == 12  # two steps to be forgotten
+    assert len(child.stderr) + len(child.stdout) < 4000
+    run(STRAIGHT, tmp_path)
+    assert_same_run(tmp_path, straight)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"batch_size": 2, "accumulate": 2, "clip_gradient": None},
+        {"batch_size": 1, "accumulate": 3, "schedule": "constant"},
+        {"batch_size": 8, "precision": "bf16-mixed"},
+    ],
+)
+def test_a_run_interrupted_at_every_validation_equals_a_straight_one(
+    fields: dict[str, Any], tmp_path: Path
+) -> None:
+    config = config_with(steps=5, validate_every=2, **fields)
+    result = run(config, tmp_path / "straight")
+    resumed = run_interrupted(config, tmp_path / "interrupted")
+    assert_same_run(tmp_path / "interrupted", tmp_path / "straight")
+    assert resumed == replace(result, weights=tmp_path / "interrupted" / "best.safetensors")
+
+
+def test_the_scale_of_float16_gradients_is_resumed_and_overflow_is_no_error(tmp_path: Path) -> None:
+    config = config_with(steps=6, validate_every=2, precision="16-mixed", clip_gradient=1.0)
+
+    def fabric(_config: Config) -> Fabric:  # Fabric's own choice on the CPU would be bfloat16
+        return Fabric(accelerator="cpu", devices=1, plugins=MixedPrecision("16-mixed", "cpu"))
+
+    run(config, tmp_path / "straight", fabric=fabric(config))
+    steps_since_overflow = load_state(tmp_path / "straight" / "last.pt")["precision"][
+        "_growth_tracker"
+    ]
+    assert 0 < steps_since_overflow < config.train.steps
+    run_interrupted(config, tmp_path / "interrupted", fabric=fabric)
+    assert_same_run(tmp_path / "interrupted", tmp_path / "straight")
+
+
+def test_a_line_cut_off_by_a_kill_and_lines_of_lost_steps_are_dropped(tmp_path: Path) -> None:
+    config = config_with(steps=4, validate_every=2)
+    run(config, tmp_path / "straight")
+    with pytest.raises(KeyboardInterrupt):
+        run(config, tmp_path / "cut", on_validation=leave)
+    with (tmp_path / "cut" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 3, "overall": 1.0, "seconds": 1.0}\n{"step": 4, "overa')
+    run(config, tmp_path / "cut")
+    assert_same_run(tmp_path / "cut", tmp_path / "straight")
+
+
+def test_the_seed_decides_everything(tmp_path: Path) -> None:
+    config = config_with(steps=3, validate_every=3, seed=4)
+    for name, seed in (("one", 4), ("two", 4), ("other", 5)):
+        torch.rand(seed)  # the state of the caller's generator has no say
+        run(replace(config, train=replace(config.train, seed=seed)), tmp_path / name)
+    assert_same_run(tmp_path / "two", tmp_path / "one")
+    assert records(tmp_path / "one")[0]["overall"] != records(tmp_path / "other")[0]["overall"]
+
+
+def test_it_overfits_one_video(overfitted: Path) -> None:
+    losses = [record["overall"] for record in records(overfitted) if "overall" in record]
+    assert len(losses) == 60
+    assert sum(losses[-5:]) < 0.6 * sum(losses[:5])
+
+
+def test_the_best_weights_are_a_whole_model_that_scores_the_same(overfitted: Path) -> None:
+    network, config = load_network(overfitted / "best.safetensors")
+    assert config == OVERFIT
+    assert not network.training
+    state = load_state(overfitted / "last.pt")
+    logged = {r["step"]: r["J&F"] for r in records(overfitted) if "J&F" in r}
+    assert list(logged) == [20, 40, 60]
+    assert state["best_score"] == max(logged.values()) == logged[state["best_step"]]
+    # Training keeps another memory layout: sums may differ in the last bit, a pixel in its id.
+    score = validate(network, videos("train", 1), config).jf_mean
+    assert score == pytest.approx(state["best_score"], abs=0.01)
+    untrained = validate(TagVIS(config.model), videos("train", 1), config).jf_mean
+    assert abs(score - untrained) > 0.05
+
+
+def test_bf16_is_used_and_finite_and_weights_stay_float32(tmp_path: Path) -> None:
+    for precision in ("32-true", "bf16-mixed"):
+        run(config_with(steps=3, validate_every=3, precision=precision), tmp_path / precision)
+    full, half = (records(tmp_path / name) for name in ("32-true", "bf16-mixed"))
+    assert half[0]["overall"] != full[0]["overall"]
+    assert half[0]["overall"] == pytest.approx(full[0]["overall"], rel=0.05)
+    weights = load_state(tmp_path / "bf16-mixed" / "last.pt")["network"]
+    assert all(value.isfinite().all() for value in weights.values())
+    assert {v.dtype for v in weights.values()} == {torch.float32, torch.int64}
+
+
+class Stub(nn.Module):
+    """A network without batch statistics, so that clips do not see one another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.tags = nn.Conv3d(3, 1, 3, padding=1)
+        self.semantics = nn.Conv3d(3, SMALL.model.num_classes, 3, padding=1)
+
+    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        return self.tags(frames).squeeze(1), self.semantics(frames)
+
+
+def one_step(
+    stub: nn.Module, *batches: list[Clip], step: int = 1, pixels: int | None = None, **fields: Any
+) -> tuple[Tensor, dict[str, float]]:
+    """The gradient of one step of plain gradient descent, and the logged terms."""
+    config = config_with(accumulate=len(batches), **{"clip_gradient": None, **fields})
+    config = replace(config, loss=replace(config.loss, pixels_per_instance=pixels))
+    fabric = cpu(config)
+    model, optimizer = fabric.setup(stub, torch.optim.SGD(stub.parameters(), lr=1.0))
+    before = flat(stub)
+    collated = iter([Clip.collate(batch) for batch in batches])
+    terms = training._optimise(fabric, model, optimizer, collated, config, step)
+    return before - flat(stub), terms
+
+
+def clips(number: int) -> list[Clip]:
+    return [
+        make_clip(video, range(4), SMALL.data, SMALL.model.num_classes)
+        for video in videos("train", number)
+    ]
+
+
+def test_accumulated_batches_equal_one_of_their_size() -> None:
+    a, b, c, d = clips(4)
+    whole, terms = one_step(Stub(), [a, b, c, d])
+    assert whole.norm() > 0
+    for batches in ([[a], [b], [c], [d]], [[a, b], [c, d]]):
+        gradient, accumulated_terms = one_step(Stub(), *batches)
+        torch.testing.assert_close(gradient, whole, rtol=1e-4, atol=1e-5)
+        assert accumulated_terms == pytest.approx(terms, rel=1e-4)
+
+
+def test_random_pixels_depend_on_the_step_and_the_seed_alone() -> None:
+    drawn = [
+        one_step(Stub(), clips(1), pixels=2, step=step, seed=seed)[1]["spectra"]
+        for step, seed in ((1, 0), (1, 0), (2, 0), (1, 1))
+    ]
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn)) == 3
+
+
+def test_clipping_bounds_the_gradient_and_keeps_its_direction() -> None:
+    free, _ = one_step(Stub(), clips(1))
+    clipped, _ = one_step(Stub(), clips(1), clip_gradient=0.25)
+    loose, _ = one_step(Stub(), clips(1), clip_gradient=100 * float(free.norm()))
+    assert float(clipped.norm()) == pytest.approx(0.25, rel=1e-3)
+    assert float(torch.cosine_similarity(clipped, free, dim=0)) == pytest.approx(1, abs=1e-4)
+    torch.testing.assert_close(loose, free, rtol=0, atol=0)
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_step() -> None:
+    class Cusp(Stub):
+        def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+            tags, logits = super().forward(frames)
+            return (0 * tags).square().sqrt(), logits  # sqrt has no gradient at 0
+
+    stub = Cusp()
+    before = flat(stub)
+    a, b = clips(2)
+    for limit in (None, 1.0):
+        with pytest.raises(NonFiniteLossError, match=r"step 1: gradient") as stop:
+            one_step(stub, [a], [b], clip_gradient=limit)
+        assert a.names[0] in str(stop.value)
+        assert b.names[0] in str(stop.value)
+        torch.testing.assert_close(flat(stub), before, rtol=0, atol=0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 300), st.floats(1e-5, 1.0))
+def test_one_cycle_is_a_linear_warm_up_and_a_cosine_to_zero(total: int, peak: float) -> None:
+    config = TrainConfig(learning_rate=peak, schedule="one_cycle")
+    rates = [learning_rate(config, step, total) for step in range(1, total + 1)]
+    warm_up = max(1, round(total / 10))
+    assert rates[:warm_up] == pytest.approx(np.linspace(0, peak, warm_up + 1)[1:])
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=peak)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total - warm_up)
+    for rate in rates[warm_up - 1 :]:
+        assert rate == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-6, abs=1e-9 * peak)
+        optimizer.step()
+        cosine.step()
+    assert rates[-1] == pytest.approx(0, abs=1e-12)
+
+
+def test_the_schedule_reaches_the_optimiser(straight: Path) -> None:
+    logged = [r["learning_rate"] for r in records(straight) if "learning_rate" in r]
+    peak = STRAIGHT.train.learning_rate
+    assert logged[:2] == [peak / 2, peak]
+    assert logged[2] < peak
+    state = load_state(straight / "last.pt")["optimizer"]
+    assert state["param_groups"][0]["lr"] == logged[-1] == 0
+    constant = TrainConfig(learning_rate=0.1, schedule="constant")
+    assert {learning_rate(constant, step, 50) for step in range(1, 51)} == {0.1}
+
+
+@given(
+    epochs=st.integers(1, 9),
+    number=st.integers(1, 30),
+    batch_size=st.integers(1, 7),
+    accumulate=st.integers(1, 4),
+    world_size=st.integers(1, 3),
+)
+def test_epochs_to_steps(
+    epochs: int, number: int, batch_size: int, accumulate: int, world_size: int
+) -> None:
+    config = TrainConfig(epochs=epochs, batch_size=batch_size, accumulate=accumulate)
+    steps = total_steps(config, number, world_size)
+    assert total_steps(replace(config, steps=7), number, world_size) == 7
+    batches = len(range(0, number, batch_size * world_size)) * epochs
+    assert (steps - 1) * accumulate < batches <= steps * accumulate
+
+
+def test_every_epoch_sees_every_video_in_another_clip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Clip] = []
+    monkeypatch.setattr(
+        training, "overall_loss", with_each_loss(lambda n, clip, _: seen.append(clip))
+    )
+    result = run(config_with(steps=None, epochs=2, validate_every=99), tmp_path)
+    assert len(seen) == result.best_step == 6  # 5 videos in 3 batches of 2, twice
+    first, second = (
+        {
+            name: frames
+            for clip in part
+            for name, frames in zip(clip.names, clip.frames, strict=True)
+        }
+        for part in (seen[:3], seen[3:])
+    )
+    assert first.keys() == second.keys() == {video.name for video in videos("train", 5)}
+    assert not any(torch.equal(first[name], second[name]) for name in first)
+    assert [clip.names for clip in seen[:3]] != [clip.names for clip in seen[3:]]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_batch(
+    straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in (3, 13):  # before and after the first validation
+        seen: dict[str, Any] = {}
+        torch.manual_seed(STRAIGHT.train.seed)
+        network = TagVIS(STRAIGHT.model)
+
+        def poison(n: int, clip: Clip, losses: Losses) -> Losses:
+            seen.update(clip=clip, parameters=flat(network))  # noqa: B023
+            factor = float("nan") if n == step else 1.0  # noqa: B023
+            return replace(losses, overall=losses.overall * factor)
+
+        monkeypatch.setattr(training, "overall_loss", with_each_loss(poison))
+        with pytest.raises(NonFiniteLossError, match=f"at step {step}: loss") as stop:
+            run(STRAIGHT, tmp_path, network=network)
+        assert all(name in str(stop.value) for name in seen["clip"].names)
+        assert str(seen["clip"].frame_indices.tolist()) in str(stop.value)
+        assert "\n" not in str(stop.value)
+        torch.testing.assert_close(flat(network), seen["parameters"], rtol=0, atol=0)
+        if step == 3:
+            assert {path.name for path in tmp_path.iterdir()} == {"config.json", "metrics.jsonl"}
+    assert load_state(tmp_path / "last.pt")["step"] == 10
+    monkeypatch.setattr(training, "overall_loss", overall_loss)
+    run(STRAIGHT, tmp_path)
+    assert_same_run(tmp_path, straight)
+
+
+def test_the_best_weights_are_those_of_the_best_validation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.2, 0.6, 0.5, 0.6])
+    monkeypatch.setattr(
+        training,
+        "evaluate_davis",
+        lambda _: SimpleNamespace(jf_mean=(score := next(scores)), j_mean=score, f_mean=score),
+    )
+    weights: dict[int, dict[str, Tensor]] = {}
+    config = config_with(steps=4, validate_every=1)
+
+    def keep(step: int, _scores: object) -> None:
+        weights[step] = load_state(tmp_path / "last.pt")["network"]
+        if step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(config, tmp_path, on_validation=keep)
+    result = run(config, tmp_path, on_validation=keep)
+    assert (result.best_score, result.best_step) == (0.6, 2)
+    best = load_network(result.weights)[0].state_dict()
+    torch.testing.assert_close(dict(best), dict(weights[2]), rtol=0, atol=0)
+    assert [r["J&F"] for r in records(tmp_path) if "J&F" in r] == [0.2, 0.6, 0.5, 0.6]
+
+
+def test_validation_leaves_every_module_in_its_mode() -> None:
+    network = TagVIS(SMALL.model).train()
+    network.encoder.stem.eval()
+    modes = [module.training for module in network.modules()]
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    validate(network, videos("validation", 1), SMALL)
+    assert [module.training for module in network.modules()] == modes
+    torch.testing.assert_close(dict(network.state_dict()), before, rtol=0, atol=0)
+
+
+def test_training_goes_on_in_training_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = TagVIS(SMALL.model).eval()  # as load_network gives it
+    modes: list[bool] = []
+
+    def note(*_: object) -> None:
+        modes.extend(module.training for module in network.modules())
+
+    monkeypatch.setattr(training, "overall_loss", with_each_loss(note))
+    run(config_with(steps=2, validate_every=1), tmp_path, network=network)
+    assert modes
+    assert all(modes)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_progress_line_is_live_on_a_terminal_and_silent_elsewhere(
+    terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(screen, "isatty", lambda: terminal)
+    monkeypatch.setattr(sys, "stderr", screen)
+    run(config_with(steps=2, validate_every=2), tmp_path)
+    monkeypatch.undo()
+    if terminal:
+        last = screen.getvalue().split("\r")[-1]
+        assert "2/2" in last
+        assert "loss " in last
+        assert last.endswith("\n")
+    else:
+        assert "loss" not in screen.getvalue()
+        assert len(screen.getvalue()) < 200
+
+
+def test_a_folder_of_another_config_is_refused(straight: Path) -> None:
+    files = {path.name: path.read_bytes() for path in straight.iterdir()}
+    with pytest.raises(ValueError, match=r"run holds a run of another config \(see .*config\.json"):
+        run(config_with(steps=20, validate_every=10, seed=1), straight)
+    assert {path.name: path.read_bytes() for path in straight.iterdir()} == files
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_bytes(path.read_bytes()[:-1000]),
+        lambda path: path.write_bytes(b""),
+        lambda path: torch.save({"step": 10, "network": {}}, path),
+    ],
+)
+def test_a_broken_state_is_one_clear_error(
+    spoil: Callable[[Path], object], straight: Path, tmp_path: Path
+) -> None:
+    for name in ("config.json", "last.pt"):
+        (tmp_path / name).write_bytes((straight / name).read_bytes())
+    spoil(tmp_path / "last.pt")
+    with pytest.raises(ValueError, match=r"training state.*: delete it to start") as error:
+        run(STRAIGHT, tmp_path)
+    assert str(tmp_path / "last.pt") in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_bad_input_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    good = config_with(steps=2)
+    some, unlabelled = videos("train", 2), [replace(videos("validation", 1)[0], ids=None)]
+    for name in ("steps", "epochs", "batch_size", "accumulate", "validate_every"):
+        with pytest.raises(ValueError, match=rf"train\.{name} is 0, expected 1 or more"):
+            run(config_with(**{name: 0}), out)
+    for first, second in (([], some), (some, [])):
+        with pytest.raises(ValueError, match="at least one"):
+            train(good, first, second, out, fabric=cpu(good))
+    for first, second in ((unlabelled, some), (some, unlabelled)):
+        with pytest.raises(ValueError, match="toy-validation-00000' has no label maps"):
+            train(good, first, second, out, fabric=cpu(good))
+    with pytest.raises(ValueError, match="pass the config that load_network returned"):
+        run(good, out, network=TagVIS(replace(SMALL.model, head_channels=16)))
+    assert not out.exists()
+    out.write_text("a file")
+    with pytest.raises(NotADirectoryError, match="run is a file: choose a folder"):
+        run(good, out)
+
+
+if __name__ == "__main__":
+    die_at_step_13(Path(sys.argv[1]))
