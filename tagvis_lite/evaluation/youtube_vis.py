@@ -9,6 +9,7 @@ differs where the official scorer is followed here:
 
 - its thresholds, from `arange` and less an epsilon, lie up to two ulps beside those of `linspace`:
   an IoU that is exactly 0.9 or so may match in one and not in the other;
+- equal scores of several videos rank in the order of the videos' ids, there in that of the file;
 - it never matches a crowd twice, and forgets what was matched to the detection with its id 0.
 
 Two kinds of input, one metric: `evaluate_youtube_vis` takes RLEs, whose masks may overlap, and

@@ -176,9 +176,11 @@ def track_eval(ground_truth: dict[str, Any], results: list[Any], folder: Path) -
     """TrackEval's numbers, told the thresholds and areas of YouTube-VIS.
 
     It subtracts an epsilon from each threshold, so that is added; and it takes what is matched to
-    the detection with id 0 for free, so ids start at 1. What it cannot do are crowds.
+    the detection with id 0 for free, so ids start at 1. Equal scores it ranks in the file's order
+    of videos, so that is made the order of ids. What it cannot do are crowds.
     """
     ground_truth = copy.deepcopy(ground_truth)
+    ground_truth["videos"].sort(key=lambda video: video["id"])
     for entry in ground_truth["annotations"]:
         entry["segmentations"] = [uncompressed(mask) for mask in entry["segmentations"]]
     of_split = folder / "gt" / "youtube_vis_val"

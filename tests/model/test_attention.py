@@ -16,10 +16,10 @@ from tagvis_lite.model.attention import (
     Form,
     TagAttention,
     attention_maps,
-    pooled_attention,
     literal_attention,
     non_local_attention,
     per_frame_attention,
+    pooled_attention,
 )
 
 FORMS: tuple[Form, ...] = ("literal", "pooled", "non_local", "per_frame")

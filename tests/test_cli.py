@@ -1,0 +1,564 @@
+"""The command line: each command does its job, and a user's mistake ends in one clear line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+sys.path.insert(0, str(Path(__file__).parent))
+from tiny_network import OVERRIDES, TINY, save_tiny
+
+from tagvis_lite.__main__ import main
+from tagvis_lite.checkpoint import load_network
+from tagvis_lite.config import PROFILES
+from tagvis_lite.data.davis import read_davis, read_label_map
+from tagvis_lite.data.files import read_video_file, write_video_file
+from tagvis_lite.data.youtube_vis import read_youtube_vis
+from tagvis_lite.model.network import TagVIS
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLE = ROOT / "data" / "toy"
+SMOKE = f"--profile smoke --accelerator cpu {OVERRIDES}"
+
+
+def tagvis(command: str) -> None:
+    main(command.split())
+
+
+def table(text: str) -> list[list[str]]:
+    """Cells of the last Markdown table."""
+    last = text.strip().split("\n\n")[-1].split("\n")
+    rows = [line for line in last if line.startswith("|") and not re.fullmatch(r"[|:-]+", line)]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+# ---------------------------------------------------------------- toy
+
+
+def test_toy_writes_either_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    counts = "--train 1 --validation 1 --test 1 --difficulty easy"
+    tagvis(f"toy --out {tmp_path}/davis {counts}")
+    tagvis(f"toy --out {tmp_path}/youtube --layout youtube-vis {counts}")
+    assert capsys.readouterr().out.count("1 validation videos") == 2
+    for split, length in (("train", 12), ("validation", 8), ("test", 8)):
+        (davis,) = read_davis(tmp_path / "davis", split)
+        folder = tmp_path / "youtube" / split
+        dataset = read_youtube_vis(folder / "instances.json", folder)
+        (youtube,) = dataset.videos
+        assert davis.name == youtube.name == f"toy-{split}-00000"
+        assert len(davis) == len(youtube) == length
+        assert set(dataset.categories.values()) == {"disc", "square", "triangle", "star"}
+
+
+# ---------------------------------------------------------------- train, predict, evaluate
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A run of a few steps on the sample in each layout."""
+    runs = {}
+    for layout in ("davis", "youtube-vis"):
+        runs[layout] = tmp_path_factory.mktemp("runs") / layout
+        tagvis(f"train --data {SAMPLE / layout} --out {runs[layout]} {SMOKE} --loss.margin 2")
+    return runs
+
+
+@pytest.mark.parametrize(("layout", "num_classes"), [("davis", 2), ("youtube-vis", 5)])
+def test_train_takes_profile_overrides_and_classes(
+    layout: str, num_classes: int, trained: dict[str, Path]
+) -> None:
+    _, config = load_network(trained[layout] / "best.safetensors")
+    assert config.profile == "smoke"
+    assert config.loss.margin == 2
+    assert config.model.widths == TINY.model.widths
+    assert config.model.num_classes == num_classes
+    assert config.train == PROFILES["smoke"].train
+
+
+def test_train_again_goes_on_where_it_was(
+    trained: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained["davis"]
+    before = (run / "best.safetensors").read_bytes()
+    tagvis(f"train --data {SAMPLE / 'davis'} --out {run} {SMOKE} --loss.margin 2")
+    assert (run / "best.safetensors").read_bytes() == before
+    steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [2, 4], "no step is done twice"
+    printed = capsys.readouterr()
+    assert re.search(r"best\.safetensors: validation J&F \d+\.\d at step [24]\n", printed.out)
+
+
+def test_train_renders_toy_videos_without_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tagvis_lite.data import sources
+
+    rendered = []
+    real = sources.toy_training_data
+
+    def few(num_train: int) -> sources.TrainingData:
+        rendered.append(num_train)
+        return real(num_train, num_validation=1)
+
+    monkeypatch.setattr(sources, "toy_training_data", few)
+    tagvis(f"train --out {tmp_path}/run {SMOKE} --train.steps 2 --train.batch-size 1")
+    assert rendered == [2], "no more than the steps can draw"
+    _, config = load_network(tmp_path / "run" / "best.safetensors")
+    assert config.model.num_classes == 5
+
+
+def test_davis_from_training_to_scores(
+    trained: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, out = SAMPLE / "davis", tmp_path / "out"
+    weights = trained["davis"] / "best.safetensors"
+    predict = f"predict {root} --split validation --checkpoint {weights} --out {out}"
+    tagvis(predict)
+    (out / "parts" / "toy-validation-00001.json").unlink()
+    tagvis(predict)
+    assert "1 videos predicted, 1 were there already" in capsys.readouterr().out
+
+    tagvis(f"check-submission davis --gt {root} --results {out}/davis --set validation")
+    assert capsys.readouterr().out == "nothing a server would refuse\n"
+
+    figure, tables = tmp_path / "scores.png", tmp_path / "tables"
+    tagvis(
+        f"evaluate davis --gt {root} --results {out}/davis --set validation --processes 1 "
+        f"--figure {figure} --out {tables}"
+    )
+    printed = capsys.readouterr().out
+    header, values = table(printed)
+    official = (tables / "global_results-validation.csv").read_text().split()
+    assert header == official[0].split(",")
+    expected = [float(value) for value in official[1].split(",")]
+    assert [float(value) / 100 for value in values] == pytest.approx(expected, abs=0.001)
+    assert 0 <= expected[0] <= 1
+    with Image.open(figure) as image:
+        assert image.format == "PNG"
+
+
+def test_youtube_vis_from_training_to_scores(
+    trained: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, out = SAMPLE / "youtube-vis", tmp_path / "out"
+    weights = trained["youtube-vis"] / "best.safetensors"
+    tagvis(f"predict {root} --split validation --checkpoint {weights} --out {out}")
+    gt = root / "validation" / "instances.json"
+    rows = []
+    for name in ("results.json", "results.zip"):
+        capsys.readouterr()
+        tagvis(f"evaluate youtube-vis --gt {gt} --results {out / name}")
+        rows.append(table(capsys.readouterr().out))
+    assert rows[0] == rows[1]
+    assert rows[0][0][:3] == ["Category", "AP", "AP50"]
+    assert rows[0][-1][0] == "all"
+    assert all(0 <= float(cell) <= 100 for cell in rows[0][-1][1:] if cell != "-")
+
+
+def test_predict_a_video_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import tagvis_lite.shipped
+
+    weights = save_tiny(tmp_path / "toy.safetensors")
+    monkeypatch.setattr(tagvis_lite.shipped, "shipped", lambda name: weights)
+    frames = np.random.default_rng(0).integers(0, 256, (7, 40, 60, 3), dtype=np.uint8)
+    write_video_file(tmp_path / "walk.mp4", frames, fps=12.5)
+    tagvis(f"predict {tmp_path}/walk.mp4 --out {tmp_path}/out")
+    captured = capsys.readouterr()
+    assert captured.out == f"{tmp_path}/out: 1 videos predicted, 0 were there already\n"
+    assert captured.err == ""
+    drawn = read_video_file(tmp_path / "out" / "overlays" / "walk.mp4")
+    assert (len(drawn), drawn.fps) == (7, 12.5)
+    assert drawn.frames[0].shape == (40, 60, 3)
+    maps = sorted((tmp_path / "out" / "davis" / "walk").iterdir())
+    assert [path.name for path in maps] == [f"{t:05d}.png" for t in range(7)]
+    assert read_label_map(maps[0]).shape == (40, 60)
+
+
+def test_predict_refuses_to_mix_weights(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames = SAMPLE / "davis" / "JPEGImages" / "480p" / "toy-test-00000"
+    for seed in (0, 1):
+        save_tiny(tmp_path / f"{seed}.safetensors", seed)
+    command = f"predict {frames} --out {tmp_path}/out --checkpoint {tmp_path}"
+    tagvis(f"{command}/0.safetensors")
+    shutil.copy(tmp_path / "0.safetensors", tmp_path / "copy.safetensors")
+    tagvis(f"{command}/copy.safetensors")
+    assert "0 videos predicted, 1 were there already" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as caught:
+        tagvis(f"{command}/1.safetensors")
+    assert caught.value.code == 2
+    assert one_error(capsys) == (
+        f"tagvis: {tmp_path}/out holds results of other weights or of another config (see "
+        f"{tmp_path}/out/run.json): choose another folder, or delete it"
+    )
+
+
+# ---------------------------------------------------------------- check-submission, profile
+
+
+def test_check_submission_prints_a_problem_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, results = SAMPLE / "davis", tmp_path / "results"
+    shutil.copytree(root / "Annotations_unsupervised" / "480p", results)
+    (results / "toy-test-00002" / "00003.png").unlink()
+    Image.new("RGB", (64, 64)).save(results / "toy-test-00004" / "00000.png")
+    with pytest.raises(SystemExit) as caught:
+        tagvis(f"check-submission davis --gt {root} --results {results} --set test")
+    assert caught.value.code == 1
+    captured = capsys.readouterr()
+    first, second = captured.out.splitlines()
+    assert first.startswith(f"{results}/toy-test-00002/00003.png: ")
+    assert second.startswith(f"{results}/toy-test-00004/00000.png: ")
+    assert captured.err == ""
+
+
+def test_check_submission_of_a_zip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with ZipFile(tmp_path / "deep.zip", "w") as archive:
+        archive.writestr("out/results.json", "[]")
+    gt = SAMPLE / "youtube-vis" / "validation" / "instances.json"
+    with pytest.raises(SystemExit) as caught:
+        tagvis(f"check-submission youtube-vis --gt {gt} --results {tmp_path}/deep.zip")
+    assert caught.value.code == 1
+    (problem,) = capsys.readouterr().out.splitlines()
+    assert problem.startswith(f"{tmp_path}/deep.zip")
+
+
+def test_profile_counts_parameters_and_operations(capsys: pytest.CaptureFixture[str]) -> None:
+    tagvis(f"profile --profile smoke --repeats 1 {OVERRIDES} --data.size 64 64")
+    printed = capsys.readouterr().out
+    assert re.match(r"profile smoke: 4 frames of 64 x 64, cpu, fp32, ", printed)
+    network = TagVIS(TINY.model)
+    parameters = sum(p.numel() for p in network.parameters())
+    counted, gigaflops = re.search(r"([\d,]+) parameters, ([\d.]+) GFLOP", printed).groups()  # type: ignore[union-attr]
+    assert int(counted.replace(",", "")) == parameters
+
+    multiplications = 0
+
+    def count(module: torch.nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        nonlocal multiplications
+        weight = module.weight.numel()
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Conv3d):
+            places = output[0, 0].numel() * len(output)
+        else:  # transposed: each input position meets the whole kernel
+            places = inputs[0][0, 0].numel() * len(inputs[0])
+        multiplications += weight * places
+
+    kinds = torch.nn.Conv2d | torch.nn.Conv3d | torch.nn.ConvTranspose2d | torch.nn.ConvTranspose3d
+    for module in network.modules():
+        if isinstance(module, kinds):
+            module.register_forward_hook(count)
+    with torch.no_grad():
+        network.eval()(torch.zeros(1, 3, 4, 64, 64))
+    convolutions = 2 * multiplications / 1e9
+    assert convolutions * 0.9 - 0.05 < float(gigaflops) < 1.6 * convolutions + 0.05
+
+    stages = table(printed)[1:]
+    assert [row[0] for row in stages] == [
+        "read and resize frames",
+        "network",
+        "tags to instances",
+        "masks to full size",
+    ]
+    for _, seconds, rate in stages:
+        assert float(seconds) >= 0
+        assert float(rate.replace(",", "")) > 0
+
+
+# ---------------------------------------------------------------- mistakes
+
+
+def one_error(capsys: pytest.CaptureFixture[str]) -> str:
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of files that are not what they should be."""
+    w = tmp_path_factory.mktemp("wrong")
+    frames = SAMPLE / "davis" / "JPEGImages" / "480p" / "toy-test-00000"
+    (w / "empty").mkdir()
+    (w / "empty" / "notes.txt").write_text("no image")
+    shutil.copytree(frames, w / "cut")
+    (w / "cut" / "00003.jpg").write_bytes((frames / "00003.jpg").read_bytes()[:700])
+    shutil.copytree(frames, w / "frames")
+    shutil.copytree(SAMPLE / "davis", w / "davis")
+    (w / "text.mp4").write_text("these are words")
+    (w / "clip.mp4").write_bytes(b"")
+
+    save_tiny(w / "tiny.safetensors")
+    (w / "text.safetensors").write_text("these are words")
+    torch.save({"weight": torch.zeros(2)}, w / "pickle.safetensors")
+    save_file({"weight": torch.zeros(2)}, w / "foreign.safetensors")
+    with safe_open(w / "tiny.safetensors", framework="pt") as file:
+        config = json.loads(file.metadata()["config"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    config["model"]["head_channels"] += 8
+    save_file(tensors, w / "other.safetensors", {"config": json.dumps(config)})
+
+    (w / "run").mkdir()
+    (w / "run" / "config.json").write_text('{"profile": "toy"}')
+    annotations = SAMPLE / "davis" / "Annotations_unsupervised" / "480p"
+    shutil.copytree(annotations, w / "perfect")
+    shutil.copytree(annotations, w / "missing-frame")
+    (w / "missing-frame" / "toy-test-00001" / "00005.png").unlink()
+    shutil.copytree(annotations, w / "rgb")
+    Image.new("RGB", (64, 64)).save(w / "rgb" / "toy-test-00001" / "00002.png")
+    shutil.copytree(SAMPLE / "davis", w / "rgb-davis")
+    target = w / "rgb-davis" / "Annotations_unsupervised" / "480p" / "toy-test-00000" / "00001.png"
+    Image.new("RGB", (64, 64)).save(target)
+    (w / "cut.json").write_text('[{"video_id": 1')
+    (w / "unknown.json").write_text(
+        '[{"video_id": 99, "category_id": 1, "score": 0.5, "segmentations": []}]'
+    )
+    return w
+
+
+TINY_WEIGHTS = "--checkpoint {w}/tiny.safetensors"
+DAVIS_TEST = "--set test --processes 1 --out {out}"
+YOUTUBE_GT = f"--gt {SAMPLE}/youtube-vis/test/instances.json"
+MISTAKES = {
+    # what: (command, what the error names)
+    "missing path": (f"predict {{w}}/missing --out {{out}} {TINY_WEIGHTS}", "{w}/missing"),
+    "no images": (f"predict {{w}}/empty --out {{out}} {TINY_WEIGHTS}", "{w}/empty"),
+    "truncated jpeg": (f"predict {{w}}/cut --out {{out}} {TINY_WEIGHTS}", "{w}/cut/00003.jpg"),
+    "text as video": (f"predict {{w}}/text.mp4 --out {{out}} {TINY_WEIGHTS}", "{w}/text.mp4"),
+    "empty video": (f"predict {{w}}/clip.mp4 --out {{out}} {TINY_WEIGHTS}", "{w}/clip.mp4"),
+    "one image": (
+        f"predict {{w}}/frames/00000.jpg --out {{out}} {TINY_WEIGHTS}",
+        "{w}/frames/00000.jpg",
+    ),
+    "davis split": (f"predict {{w}}/davis --out {{out}} {TINY_WEIGHTS}", "{w}/davis/ImageSets"),
+    "youtube-vis split": (
+        f"predict {SAMPLE}/youtube-vis --out {{out}} {TINY_WEIGHTS}",
+        f"{SAMPLE}/youtube-vis holds neither val/instances.json",
+    ),
+    "no weights": (
+        "predict {w}/frames --out {out} --checkpoint {w}/none.safetensors",
+        "{w}/none.safetensors",
+    ),
+    "pickled weights": (
+        "predict {w}/frames --out {out} --checkpoint {w}/pickle.safetensors",
+        "{w}/pickle.safetensors",
+    ),
+    "text as weights": (
+        "predict {w}/frames --out {out} --checkpoint {w}/text.safetensors",
+        "{w}/text.safetensors",
+    ),
+    "foreign weights": (
+        "predict {w}/frames --out {out} --checkpoint {w}/foreign.safetensors",
+        "{w}/foreign.safetensors",
+    ),
+    "weights of another config": (
+        "predict {w}/frames --out {out} --checkpoint {w}/other.safetensors",
+        "{w}/other.safetensors",
+    ),
+    "results onto a file": (
+        f"predict {{w}}/frames --out {{w}}/text.mp4 {TINY_WEIGHTS}",
+        "{w}/text.mp4",
+    ),
+    "unknown device": (
+        f"predict {{w}}/frames --out {{out}} --device gpu {TINY_WEIGHTS}",
+        "device 'gpu'",
+    ),
+    "unknown profile": ("train --out {out} --profile huge", "'huge'; there are toy, paper, smoke"),
+    "no profile": ("train --out {out} --profile", "unknown profile"),
+    "no training data": ("train --out {out} --data {w}/missing", "{w}/missing"),
+    "wrong layout": ("train --out {out} --data {w}/frames", "{w}/frames"),
+    "run of another config": (
+        f"train --out {{w}}/run --data {{w}}/davis {SMOKE}",
+        "{w}/run/config.json",
+    ),
+    "run onto a file": (f"train --out {{w}}/text.mp4 --data {{w}}/davis {SMOKE}", "{w}/text.mp4"),
+    "unknown accelerator": (
+        "train --out {out} --data {w}/davis --profile smoke --accelerator abacus",
+        "abacus",
+    ),
+    "batches of nothing": (
+        f"train --out {{out}} --data {{w}}/davis {SMOKE} --train.batch-size 0",
+        "train.batch_size",
+    ),
+    "too few numbers": (f"train --out {{out}} {SMOKE} --data.size 33 33 --data {{w}}/davis", "33"),
+    "davis root": (f"evaluate davis --gt {{w}}/none --results {{w}}/perfect {DAVIS_TEST}", "none"),
+    "results folder": (
+        f"evaluate davis --gt {{w}}/davis --results {{w}}/none {DAVIS_TEST}",
+        "{w}/none",
+    ),
+    "missing frame": (
+        f"evaluate davis --gt {{w}}/davis --results {{w}}/missing-frame {DAVIS_TEST}",
+        "{w}/missing-frame/toy-test-00001/00005.png",
+    ),
+    "rgb result": (
+        f"evaluate davis --gt {{w}}/davis --results {{w}}/rgb {DAVIS_TEST}",
+        "{w}/rgb/toy-test-00001/00002.png",
+    ),
+    "rgb annotation": (
+        f"evaluate davis --gt {{w}}/rgb-davis --results {{w}}/perfect {DAVIS_TEST}",
+        "{w}/rgb-davis/Annotations_unsupervised/480p/toy-test-00000/00001.png",
+    ),
+    "figure": (
+        "evaluate davis --gt {w}/davis --results {w}/perfect --figure {out}/x.y " + DAVIS_TEST,
+        "{out}/x.y",
+    ),
+    "no results": (
+        f"evaluate youtube-vis {YOUTUBE_GT} --results {{w}}/none.json",
+        "{w}/none.json",
+    ),
+    "truncated json": (
+        f"evaluate youtube-vis {YOUTUBE_GT} --results {{w}}/cut.json",
+        "{w}/cut.json",
+    ),
+    "unknown video": (
+        f"evaluate youtube-vis {YOUTUBE_GT} --results {{w}}/unknown.json",
+        "{w}/unknown.json",
+    ),
+    "no ground truth": (
+        "check-submission youtube-vis --gt {w}/none.json --results {w}/cut.json",
+        "{w}/none.json",
+    ),
+    "toy set that is there": (
+        "toy --out {w}/davis --train 1",
+        "{w}/davis/ImageSets/2017/train.txt",
+    ),
+    "no repeats": ("profile --profile smoke --repeats 0", "repeats"),
+}
+
+
+@pytest.mark.parametrize("what", MISTAKES)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    what: str, wrong: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, named = (part.format(w=wrong, out=tmp_path / "out") for part in MISTAKES[what])
+    with pytest.raises(SystemExit) as caught:
+        tagvis(command)
+    line = one_error(capsys)
+    assert caught.value.code == 2
+    assert line.startswith("tagvis: ")
+    assert named in line
+    assert "Traceback" not in line
+    assert len(line) < 800
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here a GPU is no mistake")
+@pytest.mark.parametrize(
+    "command",
+    ["train --out {out} --accelerator cuda", "profile --profile smoke --device cuda"],
+)
+def test_a_gpu_that_is_not_there(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        tagvis(command.format(out=tmp_path / "run"))
+    assert caught.value.code == 2
+    assert "cuda" in one_error(capsys).lower()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "predikt",
+        "predict",
+        "train --out run --loss.margins 2",
+        "train --out run --loss.margin wide",
+        "train --out run --model.tag-range tanh",
+        "train --out run --model.widths 8 8",
+        "evaluate",
+        "toy --out set --layout coco",
+    ],
+)
+def test_what_cannot_be_parsed_is_exit_code_2_without_a_traceback(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        tagvis(command)
+    assert caught.value.code == 2
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    assert captured.err
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("--help", ["toy", "train", "predict", "evaluate", "check-submission", "profile", "demo"]),
+        ("train --help", ["toy, paper or smoke", "--loss.margin", "--train.steps", "--data"]),
+        ("train --profile paper --help", ["default: paper", "default: 224 224"]),
+        ("predict --help", ["a video file, a folder of frames", "--checkpoint", "--split"]),
+        ("evaluate davis --help", ["--gt", "--results", "--figure"]),
+        ("check-submission youtube-vis --help", ["--gt", "--results"]),
+    ],
+)
+def test_help(command: str, said: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        tagvis(command)
+    assert caught.value.code == 0
+    text = " ".join(re.sub(r"[│╭╮╰╯─]", " ", capsys.readouterr().out).split())
+    for words in said:
+        assert words in text
+
+
+def test_an_interrupt_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from tagvis_lite.data import sources
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sources, "read_training_data", interrupt)
+    with pytest.raises(SystemExit) as caught:
+        tagvis(f"train --out {tmp_path}/run --data {SAMPLE}/davis --accelerator cpu")
+    assert caught.value.code == 130
+    assert one_error(capsys) == "tagvis: interrupted"
+
+
+# ---------------------------------------------------------------- as a program
+
+
+def program(*args: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tagvis_lite", *args]
+    return subprocess.run(command, cwd=ROOT, text=True, check=False, **kwargs)  # type: ignore[call-overload]
+
+
+def test_the_package_runs_as_a_program() -> None:
+    done = program("--help", capture_output=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Tag-based video instance segmentation" in done.stdout
+
+
+def test_libraries_add_nothing_to_the_one_line(wrong: Path, tmp_path: Path) -> None:
+    arguments = (
+        f"predict {wrong}/text.mp4 --out {tmp_path}/out --checkpoint {wrong}/tiny.safetensors"
+    )
+    done = program(*arguments.split(), capture_output=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"tagvis: {wrong}/text.mp4 cannot be read as a video")
+
+
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = program("toy", "--help", stdout=writing, stderr=subprocess.PIPE)
+    finally:
+        os.close(writing)
+    assert done.stderr == ""
+    assert done.returncode == 141
