@@ -17,7 +17,7 @@ from collections.abc import Callable
 import torch
 from provenance import interleave, record
 
-from tagvis_lite.model.attention import pooled_attention, literal_attention
+from tagvis_lite.model.attention import literal_attention, pooled_attention
 
 BATCH, FRAMES, POSITIONS, CHANNELS = 1, 32, 14 * 14, 128
 REPEATS = 9

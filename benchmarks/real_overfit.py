@@ -1,6 +1,6 @@
 """Can the network carry real shapes? Overfit one real sequence and score it on its own frames.
 
-    TAGVIS_REAL_DATA=... python benchmarks/real_overfit.py [--sequence drift-turn] [--steps 400]
+    TAGVIS_REAL_DATA=... python benchmarks/real_overfit.py [--sequence drift-turn] [--steps 450]
 
 The toy network, at the sequence's own aspect ratio, is trained on the frames of one DAVIS-2016
 sequence and scored on the same frames at 480p by the DAVIS unsupervised protocol. It proves
@@ -29,7 +29,7 @@ from tagvis_lite.video import Video
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sequence", default="drift-turn")
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=450)
     parser.add_argument("--out", type=Path, default=Path("runs/real_overfit"))
     arguments = parser.parse_args()
 
@@ -43,11 +43,12 @@ def main() -> None:
     config = replace(
         TOY,
         model=replace(TOY.model, num_classes=2),
-        data=replace(TOY.data, clip_frames=16, size=(128, 224), min_crop=1.0, max_drop=3),
+        data=replace(TOY.data, clip_frames=16, size=(64, 112), min_crop=1.0, max_drop=3),
         train=replace(
             TOY.train,
             steps=arguments.steps,
-            batch_size=1,
+            batch_size=2,
+            learning_rate=7e-4,
             precision="bf16-mixed",
             validate_every=arguments.steps,
         ),
