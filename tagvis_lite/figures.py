@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from tagvis_lite.atomic import write_atomically
 from tagvis_lite.evaluation.davis import DavisScores
@@ -36,7 +37,7 @@ def filmstrip(
     rows = ["frame", "tags", "instances"] + ["ground truth"] * (ground_truth is not None)
     height, width = frames.shape[1:3]
     size = (max(4.5, 1.6 * len(shown) + 1.1), 1.6 * len(rows) * height / width + 0.6)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08))
     axes = figure.subplots(len(rows), len(shown), squeeze=False)
     low, high = _tag_range(tags, predicted)
     for column, t in enumerate(shown):

@@ -448,7 +448,9 @@ def test_descent_on_free_tags_gathers_and_separates(reduction: str, h_n: str) ->
     optimiser = torch.optim.Adam([tags], lr=0.2)
     for _ in range(100):
         optimiser.zero_grad()
-        losses_of(tags, ids, reduction=reduction, h_n=h_n).overall.backward()
+        losses_of(
+            tags, ids, reduction=reduction, h_n=h_n, pixels_per_instance=None
+        ).overall.backward()
         optimiser.step()
     final = tags.detach()
     means = sorted(float(final[ids == n].mean()) for n in (1, 2, 3, 4))

@@ -360,10 +360,10 @@ def test_polygons_are_masks() -> None:
 
 
 def test_order_of_equal_scores_is_that_of_the_file() -> None:
-    tracks = [([LEFT], 0.5), ([RIGHT], 0.5)]
-    first = evaluate_youtube_vis(*data_set([[LEFT]], tracks))
-    last = evaluate_youtube_vis(*data_set([[LEFT]], tracks[::-1]))
-    assert pytest.approx((1, 0.5)) == (first.AP, last.AP)
+    misses = [([LEFT], 0.5)] * 49
+    first = evaluate_youtube_vis(*data_set([[RIGHT]], [([RIGHT], 0.5), *misses]))
+    last = evaluate_youtube_vis(*data_set([[RIGHT]], [*misses, ([RIGHT], 0.5)]))
+    assert pytest.approx((1, 1 / 50)) == (first.AP, last.AP)
 
 
 # ---------------------------------------------------------------- masks
@@ -427,6 +427,7 @@ def test_any_string_is_an_rle_that_fills_the_frame_or_an_error(counts: str) -> N
         ("01S", "cut off"),
         ("o" * 9 + "0", "number beyond"),
         ("0d0", "does not fill"),
+        ("04", "does not fill"),
         ("O90", "negative"),
         ([0, 100], "does not fill"),
         ([-9, 18], "does not fill"),
