@@ -367,13 +367,13 @@ def test_order_of_equal_scores_is_that_of_the_file() -> None:
 
 
 def test_equal_scores_of_two_videos_rank_in_the_order_of_ids() -> None:
-    """The hit comes after 80 misses of 0.9 and the 40 misses of 0.5 in the video of lower id."""
+    """The hit comes after 80 misses of 0.9, before 40 misses of 0.5 in the video of higher id."""
     misses = [([LEFT], 0.9)] * 40 + [([LEFT], 0.5)] * 40
     ground_truth, results = data_set([[RIGHT]], [*misses[:40], ([RIGHT], 0.5), *misses[40:]])
-    other = [{**entry, "video_id": 6} for entry in data_set([[LEFT]], misses)[1]]
-    ground_truth["videos"].append({**ground_truth["videos"][0], "id": 6})
-    scores = evaluate_youtube_vis(ground_truth, results + other)
-    assert pytest.approx(1 / 121) == scores.AP
+    other = [{**entry, "video_id": 8} for entry in data_set([[LEFT]], misses)[1]]
+    ground_truth["videos"].insert(0, {**ground_truth["videos"][0], "id": 8})
+    scores = evaluate_youtube_vis(ground_truth, other + results)
+    assert pytest.approx(1 / 81) == scores.AP
 
 
 # ---------------------------------------------------------------- masks
