@@ -130,15 +130,18 @@ def predict(
         checkpoint: weights; those of the toy profile that ship with the package when not given.
         device: cpu, cuda, mps, ...
     """
-    from tagvis_lite.checkpoint import load_network
     from tagvis_lite.data.sources import read_videos
-    from tagvis_lite.predicting import predict_to_files
     from tagvis_lite.shipped import shipped
 
+    videos, video_ids = read_videos(path, split)
     weights = checkpoint or shipped("checkpoints/toy.safetensors")
+
+    # They import torchvision, which takes seconds: a mistake in the path is told before.
+    from tagvis_lite.checkpoint import load_network
+    from tagvis_lite.predicting import predict_to_files
+
     network, config = load_network(weights)
     check_device(device)
-    videos, video_ids = read_videos(path, split)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     predicted = predict_to_files(
         network, config, videos, out, weights=digest, video_ids=video_ids, device=device

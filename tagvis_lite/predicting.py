@@ -17,7 +17,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -95,8 +95,9 @@ def _write_results(out: Path, results: Sequence[Mapping[str, Any]]) -> None:
     text = json.dumps(results)
 
     def write_zip(temporary: Path) -> None:
-        with ZipFile(temporary, "w", ZIP_DEFLATED) as archive:
-            archive.writestr("results.json", text)
+        member = ZipInfo("results.json")  # without the time of day: same results, same file
+        with ZipFile(temporary, "w") as archive:
+            archive.writestr(member, text, ZIP_DEFLATED)
 
     write_atomically(out / "results.json", lambda temporary: temporary.write_text(text))
     write_atomically(out / "results.zip", write_zip)

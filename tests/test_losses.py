@@ -441,16 +441,14 @@ def test_gradient_is_finite_at_the_kinks(
 @reductions
 @h_ns
 def test_descent_on_free_tags_gathers_and_separates(reduction: str, h_n: str) -> None:
-    """From tags that say a little about the instances; from noise, pairs can block each other."""
+    """From tags in a rough order: two instances that swap places in a frame block each other."""
     ids = torch.from_numpy(np.random.default_rng(0).choice([0, 1, 2, 3, 4], (1, 3, 6, 6)))
     noise = torch.randn(ids.shape, generator=torch.Generator().manual_seed(0))
     tags = (1.5 * ids + noise).requires_grad_()
     optimiser = torch.optim.Adam([tags], lr=0.2)
     for _ in range(100):
         optimiser.zero_grad()
-        losses_of(
-            tags, ids, reduction=reduction, h_n=h_n, pixels_per_instance=None
-        ).overall.backward()
+        losses_of(tags, ids, reduction=reduction, h_n=h_n).overall.backward()
         optimiser.step()
     final = tags.detach()
     means = sorted(float(final[ids == n].mean()) for n in (1, 2, 3, 4))
