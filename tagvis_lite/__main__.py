@@ -43,13 +43,12 @@ def toy(
         difficulty: of motion, occlusion and camouflage.
     """
     from tagvis_lite.data.davis import write_davis
-    from tagvis_lite.data.toy import CATEGORIES, Split, ToyConfig, toy_split
+    from tagvis_lite.data.toy import CATEGORIES, Split, ToyConfig, toy_split, with_frames_to_drop
     from tagvis_lite.data.youtube_vis import write_youtube_vis
 
     config = ToyConfig(difficulty=difficulty)
-    longer = replace(config, num_frames=12)  # leaves frames to drop
     splits: list[tuple[Split, int, ToyConfig]] = [
-        ("train", train, longer),
+        ("train", train, with_frames_to_drop(config)),
         ("validation", validation, config),
         ("test", test, config),
     ]

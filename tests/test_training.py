@@ -23,11 +23,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
+from tiny_network import TINY
 from torch import Tensor, nn
 
 from tagvis_lite import training
 from tagvis_lite.checkpoint import load_network, load_state
-from tagvis_lite.config import TOY, Config, TrainConfig
+from tagvis_lite.config import Config, TrainConfig
 from tagvis_lite.data.clips import make_clip
 from tagvis_lite.data.toy import ToyConfig, toy_split
 from tagvis_lite.evaluation.davis import DavisScores
@@ -45,18 +46,8 @@ from tagvis_lite.video import Clip, Prediction, Video
 
 FILES = {"config.json", "metrics.jsonl", "last.pt", "best.safetensors"}
 SMALL = replace(
-    TOY,
-    profile="test",
-    model=replace(
-        TOY.model,
-        widths=(8, 8, 16),
-        attention_channels=8,
-        bottleneck_channels=16,
-        feature_channels=8,
-        head_channels=8,
-    ),
-    data=replace(TOY.data, clip_frames=4, size=(32, 32)),
-    loss=replace(TOY.loss, pixels_per_instance=16),  # random pixels must resume exactly too
+    TINY,
+    loss=replace(TINY.loss, pixels_per_instance=16),  # random pixels must resume exactly too
 )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from tagvis_lite.data.davis import read_davis
 from tagvis_lite.data.files import list_images, open_video
-from tagvis_lite.data.toy import CATEGORIES, ToyConfig, toy_split
+from tagvis_lite.data.toy import CATEGORIES, ToyConfig, toy_split, with_frames_to_drop
 from tagvis_lite.data.youtube_vis import read_youtube_vis
 from tagvis_lite.video import Video
 
@@ -28,11 +28,10 @@ class TrainingData:
 def toy_training_data(
     num_train: int = TOY_TRAIN, num_validation: int = TOY_VALIDATION, clip_frames: int = 8
 ) -> TrainingData:
-    """Toy videos in memory. Training videos are half as long again, to have frames to drop."""
+    """Toy videos in memory, those for training long enough to drop frames."""
     config = ToyConfig(num_frames=clip_frames)
-    longer = replace(config, num_frames=clip_frames + clip_frames // 2)
     return TrainingData(
-        train=list(toy_split("train", num_train, longer)),
+        train=list(toy_split("train", num_train, with_frames_to_drop(config))),
         validation=list(toy_split("validation", num_validation, config)),
         num_classes=len(CATEGORIES) + 1,
     )

@@ -210,6 +210,11 @@ def render_video(seed: int, config: ToyConfig | None = None, name: str | None = 
     )
 
 
+def with_frames_to_drop(config: ToyConfig) -> ToyConfig:
+    """The same for training: videos half as long again as a clip, so that frames can be dropped."""
+    return replace(config, num_frames=config.num_frames + config.num_frames // 2)
+
+
 class ToySplit(Sequence[Video]):
     """The videos of one split, rendered when asked for."""
 
