@@ -163,6 +163,7 @@ class Config:
     """Everything one run needs to know."""
 
     profile: str
+    """Named set of choices that all other fields start from: toy, paper or smoke."""
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     data: DataConfig = field(default_factory=DataConfig)

@@ -12,9 +12,9 @@ and value", weighted features stacked, pooled across time) give
     u_t = mean_s softmax(Q_s K_t^T / sqrt(d)) V_t                     (s over all T frames)
 
 so u_t mixes only values of frame t, weighted by what every frame asks of it. `literal_attention`
-computes just that. `pooled_attention` gives the same numbers in half the time and a quarter of the
-memory (half in training), because the mean can be taken over the maps.
-`non_local_attention` is the ordinary reading: frame t asks all frames (docs/decisions.md, D4).
+computes just that. `pooled_attention` gives the same numbers for less time and memory, because the
+mean can be taken over the maps (benchmarks/attention.py). `non_local_attention` is the ordinary
+reading: frame t asks all frames (docs/decisions.md, D4).
 """
 
 from __future__ import annotations
