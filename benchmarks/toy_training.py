@@ -1,6 +1,6 @@
 """Train the toy profile from random weights and score the held-out toy test split.
 
-    python benchmarks/toy_training.py [--steps N] [--out runs/toy]
+    python benchmarks/toy_training.py [--steps N] [--videos N] [--name NAME]
 
 Prints the wall-clock time of training (rendering the videos and validating included), J&F on the 64
 test videos, and the instance-count error: the mean of |instances found - instances there| per
@@ -20,7 +20,7 @@ from provenance import record
 
 from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import TOY, Config, config_to_dict
-from tagvis_lite.data.sources import toy_training_data
+from tagvis_lite.data.sources import TOY_TRAIN, toy_training_data
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.evaluation.davis import evaluate_davis
 from tagvis_lite.inference import Network, predict_video
@@ -32,16 +32,19 @@ TEST_VIDEOS = 64
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=TOY.train.steps)
+    parser.add_argument("--videos", type=int, default=TOY_TRAIN, help="rendered for training")
     parser.add_argument("--precision", default=TOY.train.precision)
-    parser.add_argument("--out", type=Path, default=Path("runs/toy_training"))
+    parser.add_argument("--name", default="toy_training", help="of the run and its results")
     arguments = parser.parse_args()
 
     chosen = replace(TOY.train, steps=arguments.steps, precision=arguments.precision)
     config = replace(TOY, train=chosen)
     start = time.perf_counter()
-    data = toy_training_data()
+    data = toy_training_data(arguments.videos)
     fabric = Fabric(accelerator="cpu", devices=1, precision=arguments.precision)
-    result = train(config, data.train, data.validation, arguments.out, fabric=fabric)
+    result = train(
+        config, data.train, data.validation, Path("runs") / arguments.name, fabric=fabric
+    )
     minutes = (time.perf_counter() - start) / 60
 
     network, _ = load_network(result.weights)
@@ -50,12 +53,13 @@ def main() -> None:
     for name, value in scores.items():
         print(f"{name}: {value:.3f}")
     record(
-        "toy_training",
+        arguments.name,
         {
             "training_minutes": round(minutes, 1),
             "test": scores,
             "validation_J&F": result.best_score,
             "best_step": result.best_step,
+            "training_videos": arguments.videos,
             "config": config_to_dict(config),
         },
     )
