@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 
 import torch
-from provenance import interleave, record
+from measuring import interleave, record
 
 from tagvis_lite.model.attention import literal_attention, pooled_attention
 

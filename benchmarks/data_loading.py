@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from provenance import interleave, record
+from measuring import interleave, record
 
 from tagvis_lite.config import TOY
 from tagvis_lite.data.clips import ClipDataset

@@ -68,7 +68,7 @@ def main() -> None:
         which, root, results = arguments.run
         print(json.dumps(run(which, Path(root), Path(results))))
         return
-    from provenance import record  # brings torch, which would count as memory of the runs
+    from measuring import record  # brings torch, which would count as memory of the runs
 
     rows = []
     with tempfile.TemporaryDirectory() as folder:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from provenance import interleave, record
+from measuring import interleave, record
 
 REPEATS = 7
 

@@ -13,12 +13,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from provenance import provenance
 from toy_training import TEST_VIDEOS, test_scores
 
 from tagvis_lite.atomic import write_atomically
 from tagvis_lite.checkpoint import load_network, save_network
 from tagvis_lite.config import TOY, config_to_dict
+from tagvis_lite.provenance import provenance
 
 CHECKPOINTS = Path(__file__).parent.parent / "data" / "checkpoints"
 

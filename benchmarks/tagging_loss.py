@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from provenance import interleave, record
+from measuring import interleave, record
 from torch import Tensor
 
 from tagvis_lite.config import LossConfig

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from lightning_fabric import Fabric
-from provenance import record
+from measuring import record
 
 from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import TOY, Config, config_to_dict

@@ -96,6 +96,14 @@ class LossConfig(_Section):
     background_as_instance: bool = False
     """Tag the background as one more instance: needed when there is no semantic branch."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pixels_per_instance is not None and self.pixels_per_instance < 1:
+            raise ValueError(
+                f"LossConfig.pixels_per_instance is {self.pixels_per_instance}, expected 1 or "
+                "more, or None for all pixels"
+            )
+
 
 @dataclass(frozen=True)
 class DataConfig(_Section):

@@ -274,31 +274,56 @@ def overall_loss(
             "check data.size and data.label_stride against model.spatial_strides and upsampling"
         )
     tags = _full_precision(prediction.tags)
-    means = instance_means(tags, clip.ids, config.background_as_instance)
-    shared = {"reduction": config.reduction}
-    spectra = spectra_loss(
-        tags,
-        means,
-        h_n=config.h_n,
-        pixels_per_instance=config.pixels_per_instance,
-        generator=generator,
-        **shared,
-    ).mean()
-    specter = specter_loss(means, margin=config.margin, **shared).mean()
-    tempra = tempra_loss(means, **shared).mean()
-    temper = temper_loss(means, margin=config.margin, **shared).mean()
+    terms = tagging_terms(tags, clip.ids, config, generator)
     semantic = tags.new_zeros(())
     if prediction.semantic_logits is not None:
         logits = _full_precision(prediction.semantic_logits)
         semantic = semantic_loss(logits, clip.semantic, config.class_weights)
-    overall = (
-        config.spectra * spectra
-        + config.specter * specter
-        + config.tempra * tempra
-        + config.temper * temper
-        + config.cross_entropy * semantic
+    overall = _weighted(terms, config) + config.cross_entropy * semantic
+    return Losses(**terms, cross_entropy=semantic, overall=overall)
+
+
+def tagging_loss(
+    tags: Tensor, ids: Tensor, config: LossConfig, generator: torch.Generator | None = None
+) -> Tensor:
+    """Eq. (6), L_tagging: the weighted sum of `tagging_terms`, a scalar. Arguments as there."""
+    return _weighted(tagging_terms(tags, ids, config, generator), config)
+
+
+def tagging_terms(
+    tags: Tensor, ids: Tensor, config: LossConfig, generator: torch.Generator | None = None
+) -> dict[str, Tensor]:
+    """The four terms of eq. (6), each a mean over clips and not yet weighted.
+
+    Args:
+        tags: float, B x T x h x w.
+        ids: int64, B x T x h x w: 0 background, 1..254 instances, 255 void.
+        config: margin, h_n, reduction and pixels per instance.
+        generator: source of the M' random pixels of eq. (2).
+    """
+    means = instance_means(tags, ids, config.background_as_instance)
+    spectra = spectra_loss(
+        tags,
+        means,
+        h_n=config.h_n,
+        reduction=config.reduction,
+        pixels_per_instance=config.pixels_per_instance,
+        generator=generator,
     )
-    return Losses(spectra, specter, tempra, temper, semantic, overall)
+    specter = specter_loss(means, margin=config.margin, reduction=config.reduction)
+    tempra = tempra_loss(means, reduction=config.reduction)
+    temper = temper_loss(means, margin=config.margin, reduction=config.reduction)
+    terms = {"spectra": spectra, "specter": specter, "tempra": tempra, "temper": temper}
+    return {name: term.mean() for name, term in terms.items()}
+
+
+def _weighted(terms: dict[str, Tensor], config: LossConfig) -> Tensor:
+    return (
+        config.spectra * terms["spectra"]
+        + config.specter * terms["specter"]
+        + config.tempra * terms["tempra"]
+        + config.temper * terms["temper"]
+    )
 
 
 def _full_precision(values: Tensor) -> Tensor:

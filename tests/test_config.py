@@ -164,3 +164,8 @@ def test_sizes_of_a_profile_fit_together(name: str) -> None:
         assert side % (2 * stride) == 0
         tags = side // stride * math.prod(config.model.upsampling)
         assert tags == side // config.data.label_stride
+
+
+def test_pixels_per_instance_is_a_number_of_pixels() -> None:
+    with pytest.raises(ValueError, match=r"pixels_per_instance is 0, expected 1 or more"):
+        LossConfig(pixels_per_instance=0)
