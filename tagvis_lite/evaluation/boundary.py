@@ -57,10 +57,9 @@ class BoundaryCounter:
 
     def __init__(self, height: int, width: int) -> None:
         self.reach = boundary_reach(height, width)
-        self._stride = width + 2 * self.reach
-        self._size = (height + 2 * self.reach) * self._stride
+        size = (height + 4 * self.reach) * (width + 4 * self.reach)
         num_runs = (2 * self.reach + 1).bit_length()
-        self._memory = np.empty((num_runs, self._size), np.uint32)
+        self._memory = np.empty((num_runs, size), np.uint32)
 
     def count(
         self, ground_truth: np.ndarray, result: np.ndarray, num_objects: int, num_proposals: int
@@ -73,8 +72,8 @@ class BoundaryCounter:
             num_objects: G, at most 32.
             num_proposals: P, at most 32.
         """
-        object_pixels, objects = self._boundaries(ground_truth, num_objects)
-        proposal_pixels, proposals = self._boundaries(result, num_proposals)
+        object_pixels, objects = _boundaries(ground_truth, num_objects)
+        proposal_pixels, proposals = _boundaries(result, num_proposals)
         near_objects = self._within_reach(object_pixels, objects, of=proposal_pixels)
         near_proposals = self._within_reach(proposal_pixels, proposals, of=object_pixels)
         on_object, objects_matched = _count_pairs(
@@ -85,53 +84,67 @@ class BoundaryCounter:
         )
         return BoundaryCounts(on_object, on_proposal, objects_matched.T, proposals_matched)
 
-    def _boundaries(self, ids: np.ndarray, num_labels: int) -> tuple[np.ndarray, np.ndarray]:
-        """The n pixels on any boundary and, packed, the labels whose boundary it is.
-
-        A label's boundary passes through a pixel if its mask differs between the pixel and the
-        neighbour to the east, south or south-east (whichever of them the frame has). So all
-        labels among the four pixels share that boundary, unless the four agree.
-
-        Returns:
-            pixels: n, flat indices into the frame with a margin of `reach` pixels on each side.
-            words: n, unsigned; bit k - 1 is set where the boundary of label k passes.
-        """
-        height, width = ids.shape
-        # Morphology ignores what lies outside the frame. So does the definition.
-        differs = cv2.dilate(ids, _WINDOW, anchor=(0, 0)) != cv2.erode(ids, _WINDOW, anchor=(0, 0))
-        pixels = np.flatnonzero(differs)
-        rows, columns = np.divmod(pixels, width)
-        east = columns < width - 1
-        south = (rows < height - 1) * width
-
-        bit_of = np.zeros(256, np.min_scalar_type((1 << num_labels) - 1))
-        bit_of[1 : num_labels + 1] = [1 << k for k in range(num_labels)]
-        flat = ids.reshape(-1)
-        words = bit_of[flat[pixels]]
-        for neighbour in (east, south, south + east):
-            words |= bit_of[flat[pixels + neighbour]]
-        return (rows + self.reach) * self._stride + (columns + self.reach), words
-
     def _within_reach(self, pixels: np.ndarray, words: np.ndarray, of: np.ndarray) -> np.ndarray:
         """The labels, packed, whose boundary (`pixels`, `words`) is in reach of each pixel `of`.
 
         A disk is a stack of horizontal runs. The OR over a run of w pixels is that of two runs of
         2^k <= w pixels that overlap, and all runs of 2^k come from those of 2^(k - 1).
         """
-        runs = [memory.view(words.dtype)[: self._size] for memory in self._memory]
+        within = np.zeros(of.shape[1], words.dtype)
+        if not pixels.size or not of.size:
+            return within
+        # Pixels in reach of each other lie in both bounding boxes, grown by the reach.
+        low = np.maximum(pixels.min(axis=1), of.min(axis=1))[:, None] - self.reach
+        high = np.minimum(pixels.max(axis=1), of.max(axis=1))[:, None] + self.reach
+        here, asked = (((p >= low) & (p <= high)).all(axis=0) for p in (pixels, of))
+        height, width = (high - low + 1 + 2 * self.reach).ravel().clip(min=0)
+        source, target = (
+            (p[0] - low[0] + self.reach) * width + (p[1] - low[1] + self.reach)
+            for p in (pixels[:, here], of[:, asked])
+        )
+
+        runs = [memory.view(words.dtype)[: height * width] for memory in self._memory]
         runs[0].fill(0)
-        runs[0][pixels] = words
+        runs[0][source] = words[here]
         for k in range(len(runs) - 1):
             np.bitwise_or(runs[k][: -(1 << k)], runs[k][1 << k :], out=runs[k + 1][: -(1 << k)])
-
-        within = np.zeros(len(of), words.dtype)
+        found = np.zeros(len(target), words.dtype)
         for dy in range(-self.reach, self.reach + 1):
             half = isqrt(self.reach**2 - dy**2)
             k = (2 * half + 1).bit_length() - 1
-            first = of + (dy * self._stride - half)
-            within |= runs[k][first]
-            within |= runs[k][first + (2 * half + 1 - (1 << k))]
+            first = target + (dy * width - half)
+            found |= runs[k][first]
+            found |= runs[k][first + (2 * half + 1 - (1 << k))]
+        within[asked] = found
         return within
+
+
+def _boundaries(ids: np.ndarray, num_labels: int) -> tuple[np.ndarray, np.ndarray]:
+    """The n pixels on any boundary and, packed, the labels whose boundary it is.
+
+    A label's boundary passes through a pixel if its mask differs between the pixel and the
+    neighbour to the east, south or south-east (whichever of them the frame has). So all
+    labels among the four pixels share that boundary, unless the four agree.
+
+    Returns:
+        pixels: 2 x n, rows and columns.
+        words: n, unsigned; bit k - 1 is set where the boundary of label k passes.
+    """
+    height, width = ids.shape
+    # Morphology ignores what lies outside the frame. So does the definition.
+    differs = cv2.dilate(ids, _WINDOW, anchor=(0, 0)) != cv2.erode(ids, _WINDOW, anchor=(0, 0))
+    pixels = np.flatnonzero(differs)
+    rows, columns = np.divmod(pixels, width)
+    east = columns < width - 1
+    south = (rows < height - 1) * width
+
+    bit_of = np.zeros(256, np.min_scalar_type((1 << num_labels) - 1))
+    bit_of[1 : num_labels + 1] = [1 << k for k in range(num_labels)]
+    flat = ids.reshape(-1)
+    words = bit_of[flat[pixels]]
+    for neighbour in (east, south, south + east):
+        words |= bit_of[flat[pixels + neighbour]]
+    return np.stack([rows, columns]), words
 
 
 def _count_pairs(
