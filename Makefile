@@ -12,11 +12,15 @@ INSTALLED := .venv/.installed
 PYTHON ?=
 # Processes that run tests. Each runs torch on one thread.
 WORKERS ?= 2
-# Passed on, for example LOCK_OPTIONS=--upgrade or LAB_OPTIONS="--no-browser --port 9999".
+# Passed on, for example LOCK_OPTIONS=--upgrade, LAB_OPTIONS="--no-browser --port 9999", or
+# BUILD_OPTIONS=--force to run lessons again whose source has not changed.
 LOCK_OPTIONS ?=
+BUILD_OPTIONS ?=
 LAB_OPTIONS ?=
 
 export UV_PYTHON_DOWNLOADS := never
+
+ONE_THREAD := OMP_NUM_THREADS=1
 
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 CANDIDATES := $(if $(PYTHON),"$(PYTHON)",python3 python3.14 python3.13 python3.12 python3.11 python)
@@ -33,7 +37,7 @@ if [ -z "$$python" ]; then \
 fi
 endef
 
-.PHONY: help demo test lint lab lock clean
+.PHONY: help demo test lint notebooks lab lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1	\2/p' Makefile
@@ -41,8 +45,15 @@ help: ## list these commands
 demo: $(INSTALLED) ## a shipped model on a small video: tags, instances, scores
 	$(VENV_PYTHON) -m tagvis_lite demo
 
-test: lint ## everything that has to pass: lint, then all tests
-	OMP_NUM_THREADS=1 $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist loadfile
+test: lint ## everything that has to pass: lint, all tests, then every lesson by nbval and papermill
+	$(ONE_THREAD) $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist loadfile
+	$(ONE_THREAD) $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist loadfile \
+		--nbval-lax --nbval-current-env notebooks
+	$(ONE_THREAD) $(VENV_PYTHON) -m tagvis_lite notebooks --profile toy --jobs $(WORKERS)
+
+notebooks: $(INSTALLED) ## rebuild the lessons whose source in notebooks/src has changed
+	$(ONE_THREAD) $(VENV_PYTHON) -m tagvis_lite.lessons.building $(BUILD_OPTIONS)
+	$(VENV_PYTHON) -m tagvis_lite.lessons.ledger
 
 lint: $(INSTALLED) ## style, formatting and types
 	$(VENV_PYTHON) -m ruff check .

@@ -47,8 +47,8 @@ class Case:
 CASES = [
     Case(1, 1, 52),
     Case(2, 2, 52),
-    Case(1, 20, 12),
-    Case(3, 20, 12),
+    Case(1, 20, 26),
+    Case(3, 20, 26),
     Case(20, 20, 6),
     Case(1, 1, 104, literal=False),
     Case(20, 20, 26, literal=False),

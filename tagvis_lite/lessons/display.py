@@ -1,0 +1,144 @@
+"""Figures of the lessons: a title that says what to see, and a text for those who cannot.
+
+Figures are made without pyplot, so a notebook shows each one once, where `show` stands.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import Any
+
+import matplotlib
+from IPython.display import Image, display
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.rcsetup import cycler
+
+from tagvis_lite.overlay import OKABE_ITO
+
+COLOURS = [
+    f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in OKABE_ITO[[4, 0, 2, 6, 1, 5, 3]]
+]
+"""Okabe and Ito's colours, the ones that read best on white first, the pale yellow last."""
+
+DPI = 80
+STYLE: Any = {
+    "axes.prop_cycle": cycler("color", COLOURS),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "figure.titlesize": 11,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "image.interpolation": "nearest",
+}
+matplotlib.rcParams.update(STYLE)  # lessons draw in one style, whatever they draw with
+
+
+def subplots(
+    rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.0, **options: Any
+) -> tuple[Figure, Any]:
+    """A figure of `width` x `height` inches and its axes, as `matplotlib.pyplot.subplots` gives.
+
+    `options` are those of `Figure.subplots` (`sharex`, `squeeze`, `width_ratios`, ...).
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, **options)
+
+
+def show(figure: Figure, *, alt: str) -> None:
+    """Put a figure into the notebook, with `alt` in its place for readers who cannot see it.
+
+    Raises:
+        ValueError: no title anywhere in the figure, a title that runs into another or out of the
+            figure, or an `alt` too short to say what it shows.
+    """
+    if len(alt.split()) < 6:
+        raise ValueError(f"alt text {alt!r} is too short: say what the figure shows")
+    png = _png(figure)
+    _check_titles(figure)
+    display(Image(png, alt=" ".join(alt.split())))
+
+
+def explore(
+    draw: Callable[[Figure | SubFigure, Any], None],
+    values: Sequence[Any],
+    *,
+    label: str,
+    title: str,
+    alt: str,
+    shown: int = 4,
+    size: tuple[float, float] = (2.4, 2.2),
+) -> None:
+    """A picture with a slider, and below it a filmstrip for readers without a running kernel.
+
+    Args:
+        draw: draws the picture for one value; the same function draws slider and filmstrip.
+        values: where the slider can stand; numbers, or names.
+        label: what the slider sets.
+        title: what the reader should take away from the filmstrip.
+        alt: text in its place.
+        shown: pictures in the filmstrip, of values spread evenly.
+        size: width and height of one picture in inches.
+    """
+    from ipywidgets import HTML, SelectionSlider, VBox
+    from ipywidgets import Image as ImageWidget
+
+    slider = SelectionSlider(
+        options=[(_name(value), value) for value in values],
+        value=values[len(values) // 2],
+        description=label,
+        continuous_update=False,
+        style={"description_width": "initial"},
+    )
+    picture = ImageWidget(format="png")
+
+    def redraw(_change: object = None) -> None:
+        figure = Figure(figsize=(2 * size[0], 2 * size[1]), layout="constrained")
+        draw(figure, slider.value)
+        picture.value = _png(figure)
+
+    redraw()
+    slider.observe(redraw, names="value")
+    display(VBox([HTML(f"<b>Move the slider: {label}</b>"), slider, picture]))
+
+    places = [
+        round(k * (len(values) - 1) / max(1, shown - 1)) for k in range(min(shown, len(values)))
+    ]
+    strip = Figure(figsize=(size[0] * len(places), size[1] + 0.35), layout="constrained")
+    parts = strip.subfigures(1, len(places), squeeze=False)[0]
+    for part, place in zip(parts, places, strict=True):
+        draw(part, values[place])
+        part.suptitle(f"{label}: {_name(values[place])}", fontsize=9)
+    strip.suptitle(title)
+    show(strip, alt=alt)
+
+
+def _name(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _check_titles(figure: Figure) -> None:
+    """Refuse a drawn figure whose titles do not say or do not show what they should."""
+    titles = [axis.title for axis in figure.axes if axis.get_title()]
+    titles += [text for part in (figure, *figure.subfigs) for text in part.texts]
+    if not titles:
+        raise ValueError("the figure has no title: say in one what the reader should see in it")
+    boxes = [(title.get_text(), title.get_window_extent()) for title in titles]
+    for text, box in boxes:
+        if box.x0 < 0 or box.x1 > figure.bbox.x1:
+            raise ValueError(f"title {text!r} runs out of the figure: break or shorten it")
+    for (text, box), (other, other_box) in combinations(boxes, 2):
+        if box.overlaps(other_box):
+            raise ValueError(f"titles {text!r} and {other!r} overlap: break or shorten them")
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    options = {"optimize": True}
+    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", pil_kwargs=options)
+    return buffer.getvalue()
