@@ -170,6 +170,41 @@ def profile(
     print(profile_inference(config, device=device, bf16=precision == "bf16", repeats=repeats))
 
 
+def ablate(
+    config: ConfigFields,
+    out: Path = Path("runs/ablation"),
+    table: Literal["components", "readings"] = "components",
+    only: tuple[str, ...] = (),
+    seeds: int = 5,
+    jobs: int = 1,
+) -> None:
+    """Train every row of Table III on toy videos at equal budget, or go on where that stopped.
+
+    Args:
+        config: the profile of the full model, and any of its fields by name; the budget is
+            `--train.steps`.
+        out: folder of the results, one json file per row and seed.
+        table: components are the rows of Table III; readings are the choices that the paper leaves
+            open.
+        only: names of rows, such as full spectra; all of the table when not given.
+        seeds: runs per row.
+        jobs: runs at a time, one thread each.
+    """
+    from tagvis_lite.ablation import TABLES, markdown, read_results
+    from tagvis_lite.ablation import ablate as run_rows
+
+    rows = TABLES[table]
+    unknown = set(only) - {row.name for row in rows}
+    if unknown:
+        raise ValueError(
+            f"no row {sorted(unknown)} in table {table}; it has {[row.name for row in rows]}"
+        )
+    chosen = [row for row in rows if not only or row.name in only]
+    for path in run_rows(config, out, chosen, seeds, jobs):
+        print(path, flush=True)
+    print(markdown(read_results(out, rows)))
+
+
 def demo(out: Path = Path("runs/demo"), videos: int = 16) -> None:
     """The main job on toy data: render, predict with the shipped weights, evaluate, show.
 
@@ -181,6 +216,53 @@ def demo(out: Path = Path("runs/demo"), videos: int = 16) -> None:
 
     page = run_demo(out, videos)
     print(f"Open {page.resolve().as_uri()}")
+
+
+def notebooks(
+    profile: Literal["toy", "smoke", "paper"] = "toy",
+    only: tuple[str, ...] = (),
+    out: Path = Path("runs/notebooks"),
+    notebooks: Path = Path("notebooks"),
+    seed: int = 0,
+    data: Path | None = None,
+    jobs: int = 1,
+    timeout: int | None = None,
+) -> None:
+    """Run the lessons from top to bottom, and write an index of their results.
+
+    Args:
+        profile: size of networks, data and training in the lessons.
+        only: numbers of lessons, such as 06 07; all when not given.
+        out: folder for executed notebooks, metrics and index.html.
+        notebooks: folder of the lessons.
+        seed: of the lessons.
+        data: a video, a folder of frames, or a root; toy videos when not given.
+        jobs: lessons that run at once; they share the cores.
+        timeout: seconds after which a lesson is stopped.
+    """
+    from tagvis_lite.lessons.results import LessonResult
+    from tagvis_lite.lessons.runner import run_notebooks
+
+    def finished(result: LessonResult) -> None:
+        print(f"{result.status:<7} {result.seconds:7.1f} s  {result.name}", flush=True)
+
+    try:
+        results = run_notebooks(
+            profile,
+            notebooks=notebooks,
+            out=out,
+            only=only,
+            seed=seed,
+            data=data,
+            jobs=jobs,
+            timeout=timeout,
+            report=finished,
+        )
+    except ModuleNotFoundError as error:
+        raise ValueError(str(error)) from error
+    print(f"Open {(out / 'index.html').resolve().as_uri()}")
+    if any(result.status != "ok" for result in results):
+        raise SystemExit(1)
 
 
 def evaluate_davis(
@@ -332,6 +414,8 @@ def run(args: Sequence[str]) -> None:
         "evaluate": evaluate,
         "check-submission": check_submission,
         "profile": partial(profile, config=start),
+        "notebooks": notebooks,
+        "ablate": partial(ablate, config=start),
     }
     tyro.extras.subcommand_cli_from_dict(
         commands,

@@ -498,6 +498,8 @@ def test_what_cannot_be_parsed_is_exit_code_2_without_a_traceback(
     ("command", "said"),
     [
         ("--help", ["toy", "train", "predict", "evaluate", "check-submission", "profile", "demo"]),
+        ("ablate --help", ["rows of Table III", "--seeds", "default: runs/ablation"]),
+        ("notebooks --help", ["such as 06 07", "default: runs/notebooks", "--timeout"]),
         ("train --help", ["toy, paper or smoke", "--loss.margin", "--train.steps", "--data"]),
         ("train --profile paper --help", ["default: paper", "default: 224 224"]),
         ("predict --help", ["a video file, a folder of frames", "--checkpoint", "--split"]),

@@ -79,7 +79,7 @@ def draw_paths(
     history, ids = np.asarray(history), np.asarray(ids).ravel()
     history = history.reshape(len(history), -1)
     for n in np.unique(ids):
-        lines = axis.plot(history[:, ids == n], color=_colour(n), linewidth=1, alpha=0.7)
+        lines = axis.plot(history[:, ids == n], color=_colour(n), linewidth=1.2, alpha=0.8)
         lines[0].set_label(f"n = {n}")
     axis.set_xlabel("step of gradient descent")
     axis.set_ylabel("tag")
