@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -35,7 +36,7 @@ def toy(
     """Render the toy set to disk, in the layout of a real benchmark.
 
     Args:
-        out: folder to make.
+        out: folder to make. It appears when all is written; a run that was killed starts anew.
         layout: DAVIS folders with palette PNGs, or YouTube-VIS json with RLE.
         train: number of training videos.
         validation: number of validation videos.
@@ -46,6 +47,12 @@ def toy(
     from tagvis_lite.data.toy import CATEGORIES, Split, ToyConfig, toy_split, with_frames_to_drop
     from tagvis_lite.data.youtube_vis import write_youtube_vis
 
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(f"{out} is there already: choose another folder, or delete it")
+    partial_out = out.with_name(f".{out.name}.partial")
+    if partial_out.exists():
+        shutil.rmtree(partial_out)
+    partial_out.mkdir(parents=True)
     config = ToyConfig(difficulty=difficulty)
     splits: list[tuple[Split, int, ToyConfig]] = [
         ("train", train, with_frames_to_drop(config)),
@@ -56,10 +63,11 @@ def toy(
         if number:
             videos = toy_split(split, number, split_config)
             if layout == "davis":
-                write_davis(out, videos, split)
+                write_davis(partial_out, videos, split)
             else:
-                write_youtube_vis(out, videos, CATEGORIES, split)
+                write_youtube_vis(partial_out, videos, CATEGORIES, split)
             print(f"{out}: {number} {split} videos")
+    partial_out.replace(out)
 
 
 def train(

@@ -101,6 +101,16 @@ def test_train_again_goes_on_where_it_was(
     assert re.search(r"best\.safetensors: validation J&F \d+\.\d at step [24]\n", printed.out)
 
 
+def test_toy_after_a_kill_starts_anew(tmp_path: Path) -> None:
+    left = tmp_path / ".set.partial" / "ImageSets" / "2017" / "train.txt"
+    left.parent.mkdir(parents=True)
+    left.write_text("toy-train-00000")
+    tagvis(f"toy --out {tmp_path}/set --train 0 --validation 0 --test 1")
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+    lists = (tmp_path / "set" / "ImageSets" / "2017").iterdir()
+    assert [path.name for path in lists] == ["test.txt"]
+
+
 def test_train_renders_toy_videos_without_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -433,7 +443,7 @@ MISTAKES = {
     ),
     "toy set that is there": (
         "toy --out {w}/davis --train 1",
-        "{w}/davis/ImageSets/2017/train.txt",
+        "{w}/davis is there already",
     ),
     "no repeats": ("profile --profile smoke --repeats 0", "repeats"),
 }
