@@ -6,12 +6,13 @@ Figures are made without pyplot, so a notebook shows each one once, where `show`
 from __future__ import annotations
 
 import io
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
 import matplotlib
-from IPython.display import Image, display
+from IPython.display import display
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.rcsetup import cycler
 
@@ -61,7 +62,9 @@ def show(figure: Figure, *, alt: str) -> None:
         raise ValueError(f"alt text {alt!r} is too short: say what the figure shows")
     png = _png(figure)
     _check_titles(figure)
-    display(Image(png, alt=" ".join(alt.split())))
+    text = " ".join(alt.split())
+    data = {"image/png": b64encode(png).decode("ascii"), "text/plain": text}
+    display(data, metadata={"image/png": {"alt": text}}, raw=True)
 
 
 def explore(
