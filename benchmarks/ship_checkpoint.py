@@ -13,7 +13,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from toy_training import TEST_VIDEOS, test_scores
+from toy_training import TEST_VIDEOS, print_scores, test_scores
 
 from tagvis_lite.atomic import write_atomically
 from tagvis_lite.checkpoint import load_network, save_network
@@ -40,7 +40,7 @@ def main() -> None:
     scores = test_scores(network, config)
     summary = (
         f"toy profile, {arguments.training}; "
-        f"J&F {100 * scores['J&F-Mean']:.1f} on {TEST_VIDEOS} held-out test videos"
+        f"J&F {100 * scores['davis']['J&F-Mean']:.1f} on {TEST_VIDEOS} held-out test videos"
     )
     card = {
         "summary": summary,
@@ -54,8 +54,7 @@ def main() -> None:
     text = json.dumps(card, indent=1) + "\n"
     write_atomically(CHECKPOINTS / "toy.json", lambda temporary: temporary.write_text(text))
     print(summary)
-    for name, value in scores.items():
-        print(f"{name}: {value:.3f}")
+    print_scores(scores)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ video.
 from __future__ import annotations
 
 import argparse
+import math
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from tagvis_lite.config import TOY, Config, config_to_dict
 from tagvis_lite.data.sources import TOY_TRAIN, toy_training_data
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.evaluation.davis import evaluate_davis
+from tagvis_lite.evaluation.youtube_vis import evaluate_tracks
 from tagvis_lite.inference import Network, predict_video
 from tagvis_lite.training import train
 
@@ -50,8 +53,7 @@ def main() -> None:
     network, _ = load_network(result.weights)
     scores = test_scores(network, config)
     print(f"{minutes:.1f} minutes of training, {chosen.steps} steps, best at {result.best_step}")
-    for name, value in scores.items():
-        print(f"{name}: {value:.3f}")
+    print_scores(scores)
     record(
         arguments.name,
         {
@@ -65,14 +67,25 @@ def main() -> None:
     )
 
 
-def test_scores(network: Network, config: Config) -> dict[str, float]:
-    """The DAVIS global measures on the toy test split, and the instance-count error."""
+def test_scores(network: Network, config: Config) -> dict[str, dict[str, float]]:
+    """Both benchmarks' measures, and the instance-count error, on the toy test split."""
     videos = list(toy_split("test", TEST_VIDEOS))
     tracks = [predict_video(network, video, config) for video in videos]
     pairs = list(zip(videos, tracks, strict=True))
-    scores = evaluate_davis((v.name, v.read_ids(range(len(v))), t.ids) for v, t in pairs)
+    davis = evaluate_davis((v.name, v.read_ids(range(len(v))), t.ids) for v, t in pairs)
+    average_precision = evaluate_tracks(videos, tracks).values()
     errors = [abs(len(t.categories) - len(v.categories)) for v, t in pairs]
-    return {**scores.global_table(), "instance-count error": float(np.mean(errors))}
+    return {
+        "davis": davis.global_table(),
+        "youtube_vis": {name: x for name, x in average_precision.items() if not math.isnan(x)},
+        "instances": {"instance-count error": float(np.mean(errors))},
+    }
+
+
+def print_scores(scores: Mapping[str, Mapping[str, float]]) -> None:
+    for values in scores.values():
+        for name, value in values.items():
+            print(f"{name}: {value:.3f}")
 
 
 if __name__ == "__main__":

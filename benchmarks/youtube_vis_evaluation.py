@@ -28,7 +28,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from provenance import record
+from measuring import record
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "evaluation"))
 import literal_youtube_vis as literal
