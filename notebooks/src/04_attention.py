@@ -2,7 +2,7 @@
 # # 04 · Spatio-temporal attention: all frames ask, one frame answers
 #
 # **One idea:** read word by word, the paper lets every frame say *where to look* in frame t, but what is
-# seen there is frame t alone. That form can be had for half the work, to the last digit.
+# seen there is frame t alone. The same numbers can be had for half the work.
 #
 # Paper: section III-B, figure 2 · Time: under 20 seconds on two CPU cores
 
@@ -56,7 +56,7 @@ from tagvis_lite.model.network import TagVIS, location_embedding
 from tagvis_lite.shipped import shipped
 
 torch.manual_seed(SEED)
-torch.set_grad_enabled(False)  # nothing is trained here
+_ = torch.set_grad_enabled(False)  # nothing is trained here
 
 # %% [markdown]
 # ## A question
@@ -183,8 +183,8 @@ for function in (literal, pooled):
 # ## The picture
 #
 # Real features now. The network that comes with the package has learnt on toy videos; we take its
-# encoder, add the two coordinate channels that lesson [05](05_tags.ipynb) explains, and its 1 x 1
-# convolutions for query, key and value.
+# encoder and its 1 x 1 convolutions for query, key and value. Between the two, the paper adds two
+# channels with the spatial coordinates of each position: its 256 + 2 = 258. Why, we see below.
 
 # %%
 if PROFILE == "paper":
@@ -232,7 +232,7 @@ cells = np.argwhere(objects[s] if objects[s].any() else np.ones((h, w))).tolist(
 query = cells[len(cells) // 2]
 
 # %% [markdown]
-# Row `query` of $A_{st}$, for every t: where one position of frame s looks, in every frame.
+# Row `query` of $A_{st}$, for several t: where one position of frame s looks, in each frame.
 
 
 # %%
@@ -249,19 +249,23 @@ def looks_at(t, row, column):
 
 # %%
 maps = torch.stack([looks_at(t, *query) for t in range(T)])
-figure, axes = subplots(2, T, width=9, height=2.9)
-for t, (above, below) in enumerate(axes.T):
+step = 1 + T // 8
+shown = range(s % step, T, step)
+figure, axes = subplots(2, len(shown), width=7.5, height=3.8)
+for t, (above, below) in zip(shown, axes.T, strict=True):
     above.imshow(pictures[t])
     image = below.imshow(maps[t], vmin=0, vmax=maps.max(), cmap="viridis")
     above.set_title(f"s = {t}" if t == s else f"t = {t}")
     for axis in (above, below):
         axis.set(xticks=[], yticks=[])
-mark(axes[0, s], *query)
+mark(axes[0, shown.index(s)], *query)
+
+# %%
 figure.colorbar(image, ax=axes[1], label="weight", fraction=0.02)
 figure.suptitle("One position asks (ring), and each frame has its own map, of sum 1")
 show(
     figure,
-    alt=f"""Above: {T} frames of {video.name}, in frame {s} a ring marks the asking position. Below:
+    alt=f"""Above: {len(shown)} frames of {video.name}, in frame {s} a ring marks the asking position. Below:
     its attention map in each frame, on a grid of {h} x {w}; most of the weight lies on a few cells.""",
 )
 
@@ -279,8 +283,8 @@ effective = (-torch.special.xlogy(everyone, everyone).sum(-1)).exp().mean()
 print(f"a position looks at {effective:.0f} of {h * w} positions in effect")
 
 # %% [markdown]
-# The second number is the exponential of the entropy of a row. Compare the first two: where the network
-# looks is its own business, and often it is the ground between and beside objects rather than the objects.
+# If the first number is below the second, the network looks past the objects, at the ground beside and
+# between them. It is free to. (The last number is the mean exponential of a row's entropy.)
 
 # %% [markdown]
 # ## Try it
@@ -301,6 +305,7 @@ def picked(figure, name):
         axis.set(xticks=[], yticks=[], ylabel=label)
 
 
+# %%
 explore(
     picked,
     values=list(positions),
@@ -308,7 +313,7 @@ explore(
     title="Different positions look at different places",
     alt=f"""Four positions on objects of frame {s}, and below each its attention map in the last frame:
     the bright cells differ from position to position.""",
-    size=(2.1, 3.2),
+    size=(1.8, 2.9),
 )
 
 # %% [markdown]
@@ -356,7 +361,9 @@ for axis, (name, matrix) in zip(axes, moved.items(), strict=True):
     image = axis.imshow(matrix, vmin=0, vmax=others.max() or matrix.max(), cmap="viridis")
     figure.colorbar(image, ax=axis, extend="max", fraction=0.046)
     axis.set(xlabel="output $u_t$", ylabel="changed frame s", title=name)
-figure.suptitle("Under (a) nothing but t's own values ever reach $u_t$")
+
+# %%
+figure.suptitle("Under (a), only frame t's own values reach $u_t$")
 show(
     figure,
     alt="""Three matrices of changed frame s against output frame t. Values under (a): only the
@@ -365,11 +372,12 @@ show(
 )
 
 # %% [markdown]
-# This answers the question. **No red gets into $u_1$.** Under (a) the values of frame 2 never enter: left
-# matrix, zero off the diagonal, exactly. Frame 2 only has a say in *where frame 1 is looked at*: middle
-# matrix. In (b) values travel: right matrix. That fits the stated aim better; (a) fits the sentence and
-# figure 2. We follow (a) by default and offer both. On toy videos one pair of short runs showed no
-# difference beyond noise.
+# This answers the question. **This module brings no red into $u_1$.** Under (a) the values of frame 2 never
+# enter: left matrix, zero off the diagonal, exactly. Frame 2 only has a say in *where frame 1 is looked
+# at*: middle matrix. In (b) values travel: right matrix. That fits the stated aim better; (a) fits the
+# sentence. We follow (a) by default and offer both. On toy videos one pair of short runs showed no
+# difference beyond noise. One reason may be the encoder: its kernels over time (lesson
+# [03](03_encoder.ipynb)) mix neighbouring frames long before, so some red is in $f_1$ already.
 #
 # One more consequence of (a): each map sums to 1 *in each frame t*, so no frame can be ignored. In (b) a
 # row sums to 1 over the whole clip, and a blurred frame may get nothing.
@@ -414,6 +422,37 @@ show(
 
 # %% [markdown]
 # So the default is 1/sqrt(d) and a residual. One head is a choice as well, and we have not compared it.
+
+# %% [markdown]
+# **Coordinates** ([D3](../docs/decisions.md)). Attention does not know where a position lies. Put the
+# positions into another order, and the outputs come in that order too, otherwise unchanged:
+
+# %%
+order = torch.randperm(h * w)
+reordered = pooled(Q[:, order], K[:, order], V[:, order])
+torch.testing.assert_close(reordered, pooled(Q, K, V)[:, order], rtol=1e-4, atol=1e-5)
+
+# %% [markdown]
+# Two objects that look alike must get different tags, so somebody has to say where they are. Hence x and
+# y as two more channels. In which unit, the paper does not say. We compare three with the features they
+# stand beside. A channel that is far from zero or much larger than the rest rules the random scores at
+# the start of training.
+
+# %% tags=["nbval-check-output"]
+pixels = torch.arange(14.0)
+units = {"pixels": pixels, "0 to 1": pixels / 13, "-1 to 1": 2 * pixels / 13 - 1}
+for name, x in units.items():
+    print(f"{name:<8} mean {x.mean():5.2f}, standard deviation {x.std(correction=0):.2f}")
+
+# %%
+features = f[:, : network.config.widths[-1]]
+print(f"features mean {features.mean():5.2f}, standard deviation {features.std():.2f}")
+x_channel = torch.linspace(-1, 1, w).expand(T, h, w)
+torch.testing.assert_close(location_embedding(f)[0, 0], x_channel)
+
+# %% [markdown]
+# Pixels would be ten times as loud as the features, and louder still on a larger map. We take [-1, 1]:
+# centred, of about the size of features, and the same at any resolution.
 
 # %% [markdown]
 # ## Exercise

@@ -185,6 +185,8 @@ for axis, kernel in zip(axes, (4, 6, 8), strict=True):
     axis.bar(range(len(stamps(kernel))), stamps(kernel), color=COLOURS[0])
     axis.set(xlabel="output pixel", title=f"kernel {kernel}, stride 4", yticks=[0, 1, 2])
 axes[0].set_ylabel("stamps")
+
+# %%
 show(
     figure,
     alt="""Number of stamps per output pixel for kernels of 4, 6 and 8 at stride 4. Kernels 4 and 8
@@ -229,6 +231,8 @@ for n in labelled or [0, 255]:
 histogram.set(xlabel="tag", ylabel="pixels of the clip")
 histogram.legend()
 histogram.set_title("one heap per object")
+
+# %%
 show(
     figure,
     alt="""Left: side of the feature map from 14 to 7 to 14 to 112 with channels 258, 512, 256, 1.
@@ -261,6 +265,7 @@ def in_range(figure, name):
     axis.set(xlabel="tag", yticks=[])
 
 
+# %%
 explore(
     in_range,
     values=list(ranges),

@@ -176,6 +176,8 @@ for axis, history in [(middle, free), (right, bounded)]:
     draw_paths(axis, history, [1, 2, 3, 4])
 middle.set_title("free tags: every gap is 3")
 right.set_title("sigmoid tags: two heaps")
+
+# %%
 show(
     figure,
     alt="""Left: the hinge against the difference of two means, a roof of height 3 that is zero
@@ -250,6 +252,7 @@ def dots_for_margin(figure, margin):
     axis.set_xlim(-0.08, 1.08)
 
 
+# %%
 explore(
     dots_for_margin,
     values=margins,
@@ -276,6 +279,8 @@ for axis, bounded in zip(axes, (False, True), strict=True):
     axis.set(yticks=list(runs), xlabel="tag at the end", ylabel="N, number of instances")
 axes[0].set_title("free tags: N places for N instances")
 axes[1].set_title("sigmoid tags: two places, whatever N")
+
+# %%
 show(
     figure,
     alt="""Two panels with a row for each N from 2 to 6. Free tags: N separate dots in each row.
@@ -346,6 +351,8 @@ for (reduction, ratio), marker in zip(ratios.items(), "os", strict=True):
 axis.set(xlabel="N, number of instances", ylabel="push / pull on one pixel", ylim=(0, None))
 axis.legend()
 axis.set_title("as sums, the push outgrows the pull with N; as means it does not")
+
+# %%
 show(
     figure,
     alt="""Ratio of the push of L_specter to the pull of L_spectra on one pixel against the number
@@ -411,6 +418,8 @@ left.set_title("pixels cross, the means do not")
 draw_paths(right, passing[:, [0, 2, 4, 5]], [1, 2, 3, 4])
 right.set_title("pushed by two others, 3 overtakes the heavy 4")
 right.legend(loc="lower left")
+
+# %%
 show(
     figure,
     alt="""Left: sixteen tags of two interleaved instances sort themselves into two bundles.

@@ -83,6 +83,7 @@ def frame_means(tags, here):
     return torch.stack([t[m].mean() for t, m in zip(tags, here, strict=True) if m.any()])
 
 
+# %%
 def tempra(tags, here):
     """Eq. (4) for one instance: T x P tags and T x P bool to a scalar."""
     return (tags[here].mean() - frame_means(tags, here)).square().sum()
@@ -133,6 +134,7 @@ creeping = torch.linspace(0, 4, T)[:, None] + 0.5 * torch.randn(T, P)
 whole = torch.ones(T, P, dtype=torch.bool)
 
 
+# %%
 def roll(h_n, weight, start=creeping):
     """Tags over 60 steps on L_spectra and weight times L_tempra, both as means."""
 
@@ -142,6 +144,7 @@ def roll(h_n, weight, start=creeping):
     return descend(start, loss, steps=60, learning_rate=2.0)
 
 
+# %%
 runs = {(h_n, weight): roll(h_n, weight) for h_n in ("clip", "frame") for weight in (0, 1)}
 
 # %%
@@ -156,6 +159,8 @@ for axis, ((h_n, weight), history) in zip(axes[1:], runs.items(), strict=True):
 for axis in axes:
     axis.set_xticks([0, 7])
 figure.suptitle("Only with the mean of each frame is L_tempra what holds the dog together")
+
+# %%
 show(
     figure,
     alt="""Tags against frames in five panels. At the start a rising band. With the clip mean the band
@@ -180,6 +185,8 @@ for colour, (key, history) in zip(COLOURS, runs.items(), strict=False):
 axis.set(xlabel="step", ylabel="std of the frame means", yscale="log")
 axis.legend()
 axis.set_title("'Clip, without' and 'frame, with' are the same curve")
+
+# %%
 show(
     figure,
     alt="""Drift of the frame means against steps on a logarithmic axis. With the clip mean and tempra
@@ -203,6 +210,7 @@ def shares(figure, drift):
     axis.set(ylabel="part of eq. (2)", ylim=(0, 450))
 
 
+# %%
 explore(
     shares,
     values=[0.0, 0.5, 1.0, 1.5, 2.0, 2.5],
@@ -237,6 +245,7 @@ def identity_gap(tags, here):
     return ((whole_sum - spectra(tags, here, "frame") - between.sum()) / whole_sum).abs().item()
 
 
+# %%
 gaps = [
     identity_gap(torch.randn(T, P, dtype=torch.float64), torch.rand(T, P) < 0.6) for _ in range(200)
 ]
@@ -324,6 +333,7 @@ check(between_frames, check_between_frames)
 here = torch.rand(T, P) < 0.6
 here[3] = False
 tags, ids = torch.randn(1, T, 1, P), here.long().view(1, T, 1, P)
+# %%
 means = instance_means(tags, ids)
 flat = tags.view(T, P)
 torch.testing.assert_close(tempra_loss(means, reduction="sum"), tempra(flat, here).view(1))
@@ -344,6 +354,7 @@ def drift_of(history):
     return history[-1].mean(1).std(correction=0).item()
 
 
+# %%
 metrics = {
     "largest gap of the identity": max(gaps),
     "drift at the start": creeping.mean(1).std(correction=0).item(),

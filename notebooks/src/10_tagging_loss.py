@@ -177,6 +177,7 @@ def roll(without=(), tags=start, **changes):
     return descend(tags, loss, steps=400, learning_rate=5.0)
 
 
+# %%
 runs = {"all four": roll(), **{f"no {name}": roll([name]) for name in TERMS}}
 
 # %%
@@ -193,6 +194,8 @@ for axis in axes.flat:
 axes[0, 0].set_ylabel("tag, step 20")
 axes[1, 0].set_ylabel("tag, step 400")
 figure.suptitle("Two of the four are missed: L_spectra and L_specter")
+
+# %%
 show(
     figure,
     alt="""Tags against frames for three instances in ten panels: after 20 steps above and 400 below,
@@ -217,12 +220,14 @@ subsets = {
 ends = {name: roll(without)[-1] for name, without in subsets.items()}
 
 
+# %%
 def tracks(figure, name):
     axis = figure.subplots()
     draw_frames(axis, ends[name], ids)
     axis.set_xticks([0, 7])
 
 
+# %%
 explore(
     tracks,
     values=list(subsets),
@@ -281,6 +286,7 @@ def gradient_norms(reduction):
     return norms
 
 
+# %%
 sums, means = gradient_norms("sum"), gradient_norms("mean")
 
 # %%
@@ -290,6 +296,7 @@ left.set(ylabel="gradient, sums / means", yscale="log")
 left.set_yticks([3, 8, 24, 80], ["3", "8", "24", "80"], minor=False)
 left.minorticks_off()
 left.set_title(f"Factors for T = {T}, N = {N}, M = {T * P}")
+# %%
 pairs, pixels = N * (N - 1) / 2, T * P
 factors = {"spectra": pixels, "specter": pairs, "tempra": T, "temper": pairs * T}
 sizes = [1, 2, 4, 8]
@@ -299,6 +306,8 @@ for name, colour in zip(TERMS, COLOURS, strict=False):
 right.set(xlabel="clip length, in units of T", ylabel="factor", yscale="log", ylim=(1, 3e4))
 right.legend(ncols=2, loc="upper left")
 right.set_title("Longer clips drown L_specter")
+
+# %%
 show(
     figure,
     alt="""Left: ratio of gradients with sums and with means for each term: 80 for spectra, 3 for
@@ -321,6 +330,7 @@ weights = {"weights 1": {}, PROFILE: {name: getattr(profile, name) for name in T
 starts = [start + 0.7 * torch.randn(T, N * P) for _ in range(4)]
 
 
+# %%
 def apart(without, chosen):
     """How many of the four starts end well without some terms."""
     left = {name: weight for name, weight in chosen.items() if name not in without}

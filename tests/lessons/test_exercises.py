@@ -9,6 +9,7 @@ from typing import Any
 
 import jupytext
 import pytest
+import torch
 
 from tagvis_lite.lessons import check
 from tagvis_lite.lessons.building import lesson_sources
@@ -36,8 +37,9 @@ def exercises() -> list[Any]:
 def run(source: Path, exercise: str, check_cell: str) -> None:
     """Run the cells an exercise may build on, the exercise, and its check."""
     namespace: dict[str, Any] = {}
-    for cell in [*cells(source, "parameters"), *cells(source, "imports"), exercise, check_cell]:
-        exec(cell, namespace)
+    with torch.enable_grad():  # a lesson may switch it off for itself
+        for cell in [*cells(source, "parameters"), *cells(source, "imports"), exercise, check_cell]:
+            exec(cell, namespace)
 
 
 def test_every_lesson_has_an_exercise() -> None:

@@ -1,0 +1,399 @@
+# %% [markdown]
+# # 00 · The whole system in five minutes
+#
+# **One idea:** give every pixel of a video one number, its *tag*. Pixels of one object share a number
+# in all frames, so one histogram finds and follows all objects at once.
+#
+# Paper: sections I, III and IV in outline · Time: under 20 seconds on two CPU cores
+
+# %% [markdown]
+# ## What you will learn
+#
+# You will be able to
+#
+# - run a trained network on a video and name every array on the way from pixels to masks,
+# - explain in three sentences how tags become objects that are followed through time,
+# - read a J&F score, and say what it does not tell you.
+#
+# You need: Python and arrays. Every step here has a lesson of its own later.
+#
+# Next: [01 · what video instance segmentation is](01_task.ipynb)
+
+# %% tags=["parameters"]
+PROFILE = "toy"  # not used in this lesson: the shipped weights bring their own configuration (toy)
+SEED = 0  # toy test video number 4 + SEED is the one shown
+DATA = ""  # empty: toy videos; else your own, of which the first is shown
+OUT = ""  # folder for the metrics; empty keeps none
+
+# %% tags=["colab"]
+import os
+import subprocess
+import sys
+
+if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ:
+    package = os.environ.get("TAGVIS_INSTALL", "tagvis-lite")
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)
+
+# %% tags=["imports"]
+from dataclasses import replace
+
+import numpy as np
+
+from tagvis_lite.checkpoint import load_network
+from tagvis_lite.data.toy import toy_split
+from tagvis_lite.evaluation.davis import evaluate_davis, sequence_scores
+from tagvis_lite.figures import filmstrip, tag_histogram
+from tagvis_lite.inference import (
+    interpolate_ids,
+    merge_repeats,
+    predict_clip,
+    predict_video,
+    read_clip,
+)
+from tagvis_lite.instances import cluster_instances
+from tagvis_lite.lessons import check, explore, lesson_video, record, show, subplots
+from tagvis_lite.lessons.checks.lesson_00 import check_mirrored_score
+from tagvis_lite.overlay import instance_colours, overlay
+from tagvis_lite.shipped import shipped
+from tagvis_lite.video import Video
+
+# %% [markdown]
+# ## A question
+#
+# A short video shows a star and two triangles. The triangles look alike. All three move, and the star
+# leaves the picture and comes back.
+#
+# A network may write *one number* on each pixel. It draws no boxes and nothing tracks from frame to
+# frame. Write down before you go on: *Is one number enough to tell the two triangles apart? And to
+# know the star again when it returns? What would a histogram of all the numbers have to look like?*
+
+# %% [markdown]
+# ## The paper
+#
+# Most systems detect objects in each frame, cut them out, and then match the cut-outs between
+# frames. This paper goes *bottom-up*. A clip enters as one block of space and time, and two things
+# come out for every pixel: a tag, and a class.
+#
+# | symbol | meaning | shape here |
+# |---|---|---|
+# | $I_1 \dots I_T$ | the frames of the clip (the paper has T = 32) | `frames`: 3 x T x H x W |
+# | $p_t$ | tags of frame $t$: one number per pixel | `tags`: T x h x w |
+# | $O_{t,c}$ | how much each pixel of frame $t$ looks like class $c$ | `semantic_logits`: C x T x h x w |
+#
+# Only the difference of two tags means something. Training pulls the tags of one object together,
+# in all frames, and pushes those of different objects apart. No tag value is right or wrong.
+#
+# The classes are called a byproduct, but they do one job: they say which pixels are background, and
+# so whose tags to ignore.
+
+# %% [markdown]
+# ## In code
+#
+# The package ships a small network, trained on synthetic *toy videos* alone. The video below is from
+# the test set: the network has never seen it.
+
+# %%
+network, config = load_network(shipped("checkpoints/toy.safetensors"))
+video = lesson_video(DATA, 0 if DATA else 4 + SEED)
+
+# %% [markdown]
+# **Step 1: pixels to tags.** Choose T frames, bring them to the network's size, run it once. There is
+# no loop over frames: the whole clip goes through together.
+
+# %% tags=["nbval-check-output"]
+frames, indices, size = read_clip(video, config.data)
+prediction, kept = merge_repeats(predict_clip(network, frames), indices)
+print("frames         ", tuple(frames.shape))
+print("tags           ", tuple(prediction.tags.shape))
+print("semantic logits", tuple(prediction.semantic_logits.shape))
+
+# %% [markdown]
+# **Step 2: which pixels count.** Softmax turns the logits into probabilities. A pixel is foreground
+# where background is the less likely half.
+
+# %%
+tags = prediction.tags.numpy()
+background = prediction.semantic_logits.softmax(0)[0].numpy()
+foreground = background < 0.5
+assert tags.shape == foreground.shape == (len(kept), *config.data.size)
+
+# %% [markdown]
+# **Step 3: tags to instances.** Tags of one object heap up around one value. The package finds the
+# tops of the heaps, the *modes*; then each foreground pixel belongs to the mode nearest to its tag.
+# That is all. Nothing here looks at where a pixel lies or in which frame.
+
+# %%
+instances = cluster_instances(prediction, config.inference)
+
+
+def nearest_mode(tags, foreground, modes):
+    """Instance of each pixel: 0 background, else 1 + the position of the nearest mode."""
+    distance = np.abs(tags[..., None] - np.array(modes))
+    return np.where(foreground, 1 + distance.argmin(-1), 0)
+
+
+ids = nearest_mode(tags, foreground, list(instances.modes.values()))
+
+# %% [markdown]
+# ## By hand
+#
+# Two frames of four pixels, modes at 2 and 5. A dot is background.
+#
+# | | pixel 1 | 2 | 3 | 4 |
+# |---|---|---|---|---|
+# | frame 0, tag | · | 2.1 | 2.0 | 5.0 |
+# | frame 1, tag | 1.9 | · | 3.6 | 4.9 |
+#
+# Tag 3.6 is 1.6 from one mode and 1.4 from the other: instance 2, by a hair. Instance 1 is at pixels
+# 2 and 3 in frame 0, at pixel 1 in frame 1. It moved, and kept its id, because its tag stayed.
+
+# %% tags=["nbval-check-output"]
+hand_tags = np.array([[0.0, 2.1, 2.0, 5.0], [1.9, 0.0, 3.6, 4.9]])
+hand_ids = nearest_mode(hand_tags, hand_tags > 0, [2, 5])
+print(hand_ids)
+
+# %% [markdown]
+# How good is a mask? *J* is intersection over union. Suppose instance 2 truly is pixel 4 in both
+# frames. In frame 0 we have exactly that: J = 1. In frame 1 we say pixels 3 and 4, one of two is right:
+# J = 1/2. Over the video, J is the mean: 3/4.
+
+
+# %% tags=["nbval-check-output"]
+def jaccard(truth, found):
+    """Mean over frames of intersection over union; a frame where both are empty counts 1."""
+    scores = []
+    for a, b in zip(truth, found, strict=True):
+        union = (a | b).sum()
+        scores.append((a & b).sum() / union if union else 1.0)
+    return np.mean(scores)
+
+
+true_mask = np.array([[0, 0, 0, 1], [0, 0, 0, 1]], dtype=bool)
+print(jaccard(true_mask, hand_ids == 2))
+
+# %% [markdown]
+# *F* does the same for outlines instead of areas, and J&F is the mean of both, over all true objects.
+# A predicted id need not be the true id: ids are matched one to one so that the total is largest.
+
+# %% [markdown]
+# ## The picture
+#
+# The clip in rows: what went in, the tags of the foreground, what the tags became, and the truth.
+
+# %%
+pictures = video.read_frames(kept)
+found = interpolate_ids(instances.ids, range(len(kept)), len(kept), size)
+truth = None if video.ids is None else video.read_ids(kept)
+show(
+    filmstrip(pictures, tags, found, truth, title="Where tags are alike, one object is"),
+    alt=f"""Four frames of {video.name} in rows: the frame; the tags of the foreground, nearly one
+    colour per object and the same colour in each frame; the {len(instances.modes)} instances found;
+    and the true instances.""",
+)
+
+# %% [markdown]
+# And the histogram of all those tags, of all frames together:
+
+# %%
+show(
+    tag_histogram(tags, instances.ids, dict(instances.modes), title="One heap, one instance"),
+    alt=f"""Histogram of the foreground tags of the clip, coloured by instance, with dashed lines at
+    the {len(instances.modes)} modes. The heaps stand apart, with a few tags between them.""",
+)
+
+# %% [markdown]
+# This answers the question. One number per pixel is enough, if each object has a heap of its own: two
+# triangles that look alike need only *different* numbers. An object that returns falls into its old
+# heap, if the network gives it its old number; nothing else would reconnect it. The few tags between
+# heaps lie on the edges of objects, where one pixel sees two things.
+
+# %% [markdown]
+# ## Try it
+#
+# The slider is the frame. Above, the instances; below, the histogram of *this frame's* tags. Watch
+# the heaps: they shrink and grow with the objects, but should stay at their place.
+
+# %%
+low, high = np.quantile(tags[foreground], [0.005, 0.995]) if foreground.any() else (0, 1)
+colours = instance_colours() / 255
+
+
+def frame_and_tags(figure, t):
+    above, below = figure.subplots(2, 1, height_ratios=[2, 1])
+    above.imshow(overlay(pictures[t], found[t]))
+    above.set_axis_off()
+    for n in instances.modes:
+        own = tags[t][instances.ids[t] == n]
+        below.hist(own, bins=np.linspace(low - 0.5, high + 0.5, 60), color=colours[n])
+    below.set(xlabel="tag", yticks=[])
+
+
+# %%
+explore(
+    frame_and_tags,
+    values=list(range(len(kept))),
+    label="frame",
+    title="The objects move, their tags stay",
+    alt="""Four frames with the instances found, above histograms of the tags of each frame alone.
+    The heaps of tags stay at about the same place from frame to frame.""",
+    size=(2.1, 2.9),
+)
+
+# %% [markdown]
+# ## The paper does not say
+#
+# **How wide is a heap?** ([D15](../docs/decisions.md)) Inference ends at 'well-separated consistent
+# tags per instance'. Somebody must still decide when two bumps of a histogram are two objects. We
+# smooth the histogram with a kernel of some *bandwidth*, and ask a bump to stand out by some
+# *prominence*. Two settings, on eight test videos. Toy videos, so the numbers say which setting suits
+# this network, not what the paper would score.
+
+# %%
+videos = list(toy_split("test", 8))
+settings = {
+    "narrow (0.4, 0.1), ours": config.inference,
+    "wide (0.75, 0.3)": replace(config.inference, bandwidth=0.75, prominence=0.3),
+}
+results, scores = {}, {}
+for name, inference in settings.items():
+    setting = replace(config, inference=inference)
+    results[name] = [predict_video(network, v, setting) for v in videos]
+    pairs = zip(videos, results[name], strict=True)
+    scores[name] = evaluate_davis([(v.name, v.ids, r.ids) for v, r in pairs])
+
+# %%
+figure, (left, right) = subplots(1, 2, width=8, height=2.8)
+there = [len(v.categories) for v in videos]
+for (name, tracks), marker in zip(results.items(), "os", strict=True):
+    quality = [s.jf_mean.mean() for s in scores[name].sequences]
+    extra = [len(r.scores) - n for r, n in zip(tracks, there, strict=True)]
+    left.plot(quality, marker, alpha=0.8, label=name)
+    right.plot(extra, marker, alpha=0.8)
+left.legend(loc="lower right")
+left.set(ylim=(0, 1), xlabel="test video", ylabel="J&F", title="some videos depend on it much")
+right.axhline(0, color="black", linewidth=0.8)
+right.set(xlabel="test video", ylabel="found minus there", title="a wide kernel merges objects")
+show(
+    figure,
+    alt="""Left: J&F of eight test videos, by a narrow and by a wide kernel. Right: the number of
+    instances found minus the number there; the wide kernel more often finds too few.""",
+)
+
+# %% [markdown]
+# **What happens between the frames?** The paper's clips have 32 frames and real videos more.
+# Lessons [02](02_clips.ipynb) and [15](15_inference.ipynb) are about the rest of them.
+
+# %% [markdown]
+# ## Exercise
+#
+# **Change the video** (8 minutes). A mirror image shows the same objects. Does the network find them as
+# well? Write the J&F of a video's mirror image, left and right exchanged, as one number. You have
+# `Video(name, frames, ids, categories)`, `predict_video` and
+# `evaluate_davis([(name, true ids, found ids)]).jf_mean`.
+#
+# <details><summary>Hint</summary>Frames are T x H x W x 3 and ids T x H x W: width is axis 2 of both.
+# <code>video.read_frames(range(len(video)))</code> gives all frames.</details>
+
+
+# %% tags=["exercise"]
+def mirrored_score(network, config, video):
+    """J&F of the network on the video with left and right exchanged."""
+    ### BEGIN SOLUTION
+    frames = video.read_frames(range(len(video)))[:, :, ::-1]
+    ids = video.read_ids(range(len(video)))[:, :, ::-1]
+    mirrored = Video(video.name, frames, ids, video.categories)
+    tracks = predict_video(network, mirrored, config)
+    return evaluate_davis([(video.name, ids, tracks.ids)]).jf_mean
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check(mirrored_score, check_mirrored_score)
+
+# %% [markdown]
+# Then call `mirrored_score(network, config, video)` for a few of `videos`, and try others: played
+# backwards, in grey, upside down. Which change hurts most? Training has shown the network mirrored
+# and reversed clips, but none of the other two.
+
+# %% [markdown]
+# ## Quiz
+#
+# <details><summary>1. All tags of a clip are multiplied by 100. Does a perfect result change?</summary>
+#
+# Not the grouping: the order and the gaps stay in proportion. But the bandwidth above is in tag units.
+# A kernel of 0.4 would see the noise within each object as many heaps. The training margin fixes the
+# unit: objects should be 3 apart.
+# </details>
+#
+# <details><summary>2. An object hides behind another for two frames. What keeps its id?</summary>
+#
+# Its tag. When it is seen again the network must give it the same number as before. It can, because
+# it sees all frames of the clip at once. No rule afterwards could mend it if it does not.
+# </details>
+#
+# <details><summary>3. A network finds every object but calls each star a disc. What is its J&F?</summary>
+#
+# Unchanged. J&F looks at masks only, the DAVIS benchmark has no classes. YouTube-VIS counts classes,
+# with average precision (lesson 17).
+# </details>
+
+# %% [markdown]
+# ## In the package
+#
+# `predict_video` is the three steps in one call, and then carries the masks to the video's own frames
+# and size. The nearest mode is our shortcut: the package cuts at the valley between two modes, and
+# lets tiny heaps go. On nearly all pixels that is the same.
+
+# %%
+tracks = predict_video(network, video, config)
+by_stages = interpolate_ids(instances.ids, kept, len(video), size)
+np.testing.assert_array_equal(tracks.ids, by_stages)
+same = (ids == instances.ids)[foreground].mean() if foreground.any() else 1.0
+assert same > 0.9, "nearest mode and valleys should rarely disagree"
+
+# %% [markdown]
+# And our J is the official one, once we know which found id was matched with which true one. A 0 in
+# `assignment` stands for an object that was not found.
+
+# %%
+test, result = videos[0], results["narrow (0.4, 0.1), ours"][0]
+official = sequence_scores(test.ids, result.ids)
+matched = zip(official.objects, official.assignment, strict=True)
+J = [jaccard(test.ids == n, (result.ids == k) & (result.ids > 0)) for n, k in matched]
+np.testing.assert_allclose(J, official.j.mean)
+
+# %% [markdown]
+# ## Metrics
+#
+# The shipped network on eight test videos. Should a change of the package or of the weights make it
+# worse than these floors, the notebook fails.
+
+# %%
+ours = scores["narrow (0.4, 0.1), ours"]
+counts = [len(r.scores) for r in results["narrow (0.4, 0.1), ours"]]
+metrics = {
+    "J&F": ours.jf_mean,
+    "J": ours.j_mean,
+    "F": ours.f_mean,
+    "count error": np.abs(np.subtract(counts, there)).mean(),
+    "J&F, wide kernel": scores["wide (0.75, 0.3)"].jf_mean,
+}
+record("00", metrics, profile=PROFILE, seed=SEED, data=DATA, out=OUT)
+
+# %%
+assert metrics["J&F"] > 0.6, "the shipped network got worse on toy test videos"
+assert metrics["count error"] < 1
+assert metrics["J&F"] > metrics["J&F, wide kernel"] - 0.05, "the shipped setting is not worse"
+assert DATA or sequence_scores(video.ids, tracks.ids).jf_mean.mean() > 0.45
+
+# %% [markdown]
+# ## Summary
+#
+# - A network gives each pixel of a clip a tag and a class; the class says where the background is.
+# - The modes of one histogram over the whole clip are the instances. Following them is included.
+# - J&F compares masks, not classes. On toy videos it says that the machinery works; it says nothing
+#   about real video, where this project has no result yet.
+#
+# Reference: Kini and Shah, *Tag-Based Attention Guided Bottom-Up Approach for Video Instance
+# Segmentation*, 2022, sections I, III and IV. J and F are from Perazzi et al., *A Benchmark Dataset and
+# Evaluation Methodology for Video Object Segmentation*, 2016.
