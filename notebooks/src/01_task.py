@@ -172,11 +172,11 @@ for row, (name, labels) in zip(axes, rows.items(), strict=True):
     row[0].set_ylabel(name)
 for axis, t in zip(axes[0], shown, strict=True):
     axis.set_title(f"t = {t}")
+
+# %%
 figure.suptitle(
     "The same pixels, three questions: what is it, was it there at the start, who is it"
 )
-
-# %%
 show(
     figure,
     alt="""Four frames of a toy video in four rows: the frames; classes, where objects of one class share

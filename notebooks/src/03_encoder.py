@@ -175,7 +175,7 @@ weights = {
     if not name.startswith(("layer4.", "fc."))
 }
 as_torchvision = my_encoder(pool=1, time=2)
-as_torchvision.load_state_dict(weights)
+_ = as_torchvision.load_state_dict(weights)
 
 # %%
 small = torch.randn(1, 3, 8, 32, 32)

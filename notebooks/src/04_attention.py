@@ -248,13 +248,13 @@ def looks_at(t, row, column):
 
 
 # %%
-maps = torch.stack([looks_at(t, *query) for t in range(T)])
 step = 1 + T // 8
 shown = range(s % step, T, step)
+maps = torch.stack([looks_at(t, *query) for t in shown])
 figure, axes = subplots(2, len(shown), width=7.5, height=3.8)
-for t, (above, below) in zip(shown, axes.T, strict=True):
+for t, weights, (above, below) in zip(shown, maps, axes.T, strict=True):
     above.imshow(pictures[t])
-    image = below.imshow(maps[t], vmin=0, vmax=maps.max(), cmap="viridis")
+    image = below.imshow(weights, vmin=0, vmax=maps.max(), cmap="viridis")
     above.set_title(f"s = {t}" if t == s else f"t = {t}")
     for axis in (above, below):
         axis.set(xticks=[], yticks=[])
@@ -266,7 +266,7 @@ figure.suptitle("One position asks (ring), and each frame has its own map, of su
 show(
     figure,
     alt=f"""Above: {len(shown)} frames of {video.name}, in frame {s} a ring marks the asking position. Below:
-    its attention map in each frame, on a grid of {h} x {w}; most of the weight lies on a few cells.""",
+    its attention map in each frame, on a grid of {h} x {w}; brighter cells get more of the weight.""",
 )
 
 # %% [markdown]
@@ -451,8 +451,9 @@ x_channel = torch.linspace(-1, 1, w).expand(T, h, w)
 torch.testing.assert_close(location_embedding(f)[0, 0], x_channel)
 
 # %% [markdown]
-# Pixels would be ten times as loud as the features, and louder still on a larger map. We take [-1, 1]:
-# centred, of about the size of features, and the same at any resolution.
+# Pixels would be several times as loud as the features of the toy network, and louder still on a larger
+# map. Both other units are of about the features' size and the same at any resolution. We take [-1, 1],
+# which is centred; [0, 1] may do as well. No training has compared them.
 
 # %% [markdown]
 # ## Exercise

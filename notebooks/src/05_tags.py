@@ -184,9 +184,9 @@ figure, axes = subplots(1, 3, width=8, height=2.2, sharey=True)
 for axis, kernel in zip(axes, (4, 6, 8), strict=True):
     axis.bar(range(len(stamps(kernel))), stamps(kernel), color=COLOURS[0])
     axis.set(xlabel="output pixel", title=f"kernel {kernel}, stride 4", yticks=[0, 1, 2])
-axes[0].set_ylabel("stamps")
 
 # %%
+axes[0].set_ylabel("stamps")
 show(
     figure,
     alt="""Number of stamps per output pixel for kernels of 4, 6 and 8 at stride 4. Kernels 4 and 8
@@ -228,11 +228,11 @@ labelled = [n for n in np.unique(ids) if n not in (0, 255)]
 for n in labelled or [0, 255]:
     label = f"object {n}" if labelled else "no truth given"
     histogram.hist(tags[ids == n], bins=60, color=COLOURS[(n - 1) % 7], alpha=0.7, label=label)
+
+# %%
 histogram.set(xlabel="tag", ylabel="pixels of the clip")
 histogram.legend()
 histogram.set_title("one heap per object")
-
-# %%
 show(
     figure,
     alt="""Left: side of the feature map from 14 to 7 to 14 to 112 with channels 258, 512, 256, 1.
@@ -368,6 +368,7 @@ theirs.layers.load_state_dict(mine.state_dict())
 q = torch.randn(2, 6, 3, 4, 4)
 torch.testing.assert_close(mine(q), theirs(q))
 
+# %%
 mine, theirs = bottleneck(7, 8, 6), Bottleneck(7, 8, 6)
 for source, target in zip(mine.parameters(), theirs.parameters(), strict=True):
     target.data.copy_(source.data)

@@ -174,10 +174,10 @@ left.legend(loc="upper center")
 left.set_title("the hinge rests beyond G = 3")
 for axis, history in [(middle, free), (right, bounded)]:
     draw_paths(axis, history, [1, 2, 3, 4])
-middle.set_title("free tags: every gap is 3")
-right.set_title("sigmoid tags: two heaps")
 
 # %%
+middle.set_title("free tags: every gap is 3")
+right.set_title("sigmoid tags: two heaps")
 show(
     figure,
     alt="""Left: the hinge against the difference of two means, a roof of height 3 that is zero
@@ -277,10 +277,10 @@ for axis, bounded in zip(axes, (False, True), strict=True):
         height = n + 0.13 * (torch.arange(n) - (n - 1) / 2)
         axis.scatter(tags, height, color=[COLOURS[k] for k in range(n)], s=20)
     axis.set(yticks=list(runs), xlabel="tag at the end", ylabel="N, number of instances")
-axes[0].set_title("free tags: N places for N instances")
-axes[1].set_title("sigmoid tags: two places, whatever N")
 
 # %%
+axes[0].set_title("free tags: N places for N instances")
+axes[1].set_title("sigmoid tags: two places, whatever N")
 show(
     figure,
     alt="""Two panels with a row for each N from 2 to 6. Free tags: N separate dots in each row.
@@ -320,7 +320,7 @@ for shrink in (1, 15):
     means = instance_means(tags / shrink, ids)
     push = specter_loss(means, margin=G / shrink).item()
     pull = spectra_loss(tags / shrink, means, pixels_per_instance=None).item()
-    print(f"shrunk by {shrink:>2}: specter {push:.3f}, spectra {pull:.5f}")
+    print(f"shrunk by {shrink:>2}: specter {push:.3g}, spectra {pull:.2g}")
 
 # %% [markdown]
 # The hinge shrinks by 15, the square by 225. Equal weights then mean something else. Our default is free
@@ -348,11 +348,11 @@ numbers = list(range(2, 11))
 ratios = {r: [push_over_pull(n, r) for n in numbers] for r in ("sum", "mean")}
 for (reduction, ratio), marker in zip(ratios.items(), "os", strict=True):
     axis.plot(numbers, ratio, marker=marker, label=reduction)
+
+# %%
 axis.set(xlabel="N, number of instances", ylabel="push / pull on one pixel", ylim=(0, None))
 axis.legend()
 axis.set_title("as sums, the push outgrows the pull with N; as means it does not")
-
-# %%
 show(
     figure,
     alt="""Ratio of the push of L_specter to the pull of L_spectra on one pixel against the number
@@ -413,13 +413,13 @@ start = torch.tensor([0.0, 0.1, 0.5, 0.6])[heavy - 1]
 passing = descend(start, push_and_pull(heavy), steps=600, learning_rate=0.01)
 
 figure, (left, right) = subplots(1, 2, width=8, height=2.9)
+
+# %%
 draw_paths(left, mixed, pair)
 left.set_title("pixels cross, the means do not")
 draw_paths(right, passing[:, [0, 2, 4, 5]], [1, 2, 3, 4])
 right.set_title("pushed by two others, 3 overtakes the heavy 4")
 right.legend(loc="lower left")
-
-# %%
 show(
     figure,
     alt="""Left: sixteen tags of two interleaved instances sort themselves into two bundles.

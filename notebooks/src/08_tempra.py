@@ -158,9 +158,9 @@ for axis, ((h_n, weight), history) in zip(axes[1:], runs.items(), strict=True):
     axis.set_ylabel("")
 for axis in axes:
     axis.set_xticks([0, 7])
-figure.suptitle("Only with the mean of each frame is L_tempra what holds the dog together")
 
 # %%
+figure.suptitle("Only with the mean of each frame is L_tempra what holds the dog together")
 show(
     figure,
     alt="""Tags against frames in five panels. At the start a rising band. With the clip mean the band
@@ -182,11 +182,11 @@ for colour, (key, history) in zip(COLOURS, runs.items(), strict=False):
     drift = history.mean(2).std(1, correction=0)
     label = f"h_n of the {key[0]}, {'with' if key[1] else 'no'} L_tempra"
     axis.plot(drift, styles[key], color=colour, label=label)
+
+# %%
 axis.set(xlabel="step", ylabel="std of the frame means", yscale="log")
 axis.legend()
 axis.set_title("'Clip, without' and 'frame, with' are the same curve")
-
-# %%
 show(
     figure,
     alt="""Drift of the frame means against steps on a logarithmic axis. With the clip mean and tempra

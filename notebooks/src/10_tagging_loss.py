@@ -191,11 +191,11 @@ for axis in axes[:, 1:].flat:
     axis.set_ylabel("")
 for axis in axes.flat:
     axis.set_xticks([0, 7])
+
+# %%
 axes[0, 0].set_ylabel("tag, step 20")
 axes[1, 0].set_ylabel("tag, step 400")
 figure.suptitle("Two of the four are missed: L_spectra and L_specter")
-
-# %%
 show(
     figure,
     alt="""Tags against frames for three instances in ten panels: after 20 steps above and 400 below,
@@ -296,18 +296,17 @@ left.set(ylabel="gradient, sums / means", yscale="log")
 left.set_yticks([3, 8, 24, 80], ["3", "8", "24", "80"], minor=False)
 left.minorticks_off()
 left.set_title(f"Factors for T = {T}, N = {N}, M = {T * P}")
-# %%
 pairs, pixels = N * (N - 1) / 2, T * P
 factors = {"spectra": pixels, "specter": pairs, "tempra": T, "temper": pairs * T}
 sizes = [1, 2, 4, 8]
 for name, colour in zip(TERMS, COLOURS, strict=False):
     grows = {"spectra": 1, "specter": 0, "tempra": 1, "temper": 1}[name]
     right.plot(sizes, [factors[name] * k**grows for k in sizes], "o-", color=colour, label=name)
+
+# %%
 right.set(xlabel="clip length, in units of T", ylabel="factor", yscale="log", ylim=(1, 3e4))
 right.legend(ncols=2, loc="upper left")
 right.set_title("Longer clips drown L_specter")
-
-# %%
 show(
     figure,
     alt="""Left: ratio of gradients with sums and with means for each term: 80 for spectra, 3 for

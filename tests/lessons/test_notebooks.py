@@ -241,6 +241,15 @@ def test_notebook_is_light(source: Path) -> None:
 
 
 @lesson
+def test_no_cell_ends_with_a_leftover(source: Path) -> None:
+    """Such as `Text(0.5, 1.0, ...)` below a cell whose last line sets a title."""
+    shown = [
+        o.data["text/plain"] for o in outputs(source) if list(o.get("data", {})) == ["text/plain"]
+    ]
+    assert [text for text in shown if re.match(r"\[?<|\[?Text\(", text)] == []
+
+
+@lesson
 def test_no_output_names_a_place_or_a_time(source: Path) -> None:
     texts: list[Any] = [o.get("text", "") for o in outputs(source)]
     texts += [text for o in outputs(source) for text in o.get("data", {}).values()]
