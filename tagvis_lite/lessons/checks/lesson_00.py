@@ -18,7 +18,7 @@ Answer = Callable[[Network, Config, Video], float]
 
 
 def check_mirrored_score(answer: Answer) -> None:
-    """Try the answer with a network that sees nothing on the right, so that it matters who moves."""
+    """Try the answer with a network that is blind on the right: it matters who moves."""
     video = _video()
     given = answer(_left_eye, TOY, video)
     assert isinstance(given, float | np.floating), (
