@@ -102,9 +102,7 @@ def table_3(summaries: Sequence[Summary], rows: Sequence[Row]) -> str:
             line |= {name: f"{value:.1f}" for name, value in zip(names, row.paper, strict=True)}
         summary = measured.get(row.name)
         for k, name in enumerate(("J&F", "J", "F")):
-            line[f"{name}, here"] = (
-                f"{summary.mean[k]:.1f} ± {summary.half_width[k]:.1f}" if summary else NOT_RUN
-            )
+            line[f"{name}, here"] = _with_interval(summary, k) if summary else NOT_RUN
         line["seeds"] = str(summary.seeds) if summary else "-"
         lines.append(line)
     return markdown_table(lines)
@@ -131,7 +129,8 @@ def report() -> str:
             table_3(components, TABLE_3),
             f"\nOur runs: [one file per row and seed](../data/runs/ablation), {budget['steps']} "
             f"steps of {budget['batch_size']} clips each from random weights, scored on 64 "
-            "held-out toy videos; mean and 95 % interval (Student's t) over the seeds.\n",
+            "held-out toy videos; mean and 95 % interval (Student's t) over the seeds, without an "
+            "interval where there is one seed.\n",
             "## Readings of the paper\n",
             "Choices that the paper leaves open ([decisions](decisions.md)), each against the same "
             "full model at the same budget.\n",
@@ -180,6 +179,11 @@ def main() -> None:
 
 
 _AP_KEYS = ("AP", "AP50", "AP75", "AR1", "AR10")
+
+
+def _with_interval(summary: Summary, k: int) -> str:
+    mean = f"{summary.mean[k]:.1f}"
+    return mean if summary.seeds == 1 else f"{mean} ± {summary.half_width[k]:.1f}"
 
 
 def _toy(card: Mapping[str, Any]) -> str:
