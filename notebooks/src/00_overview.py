@@ -185,8 +185,8 @@ pictures = video.read_frames(kept)
 found = interpolate_ids(instances.ids, range(len(kept)), len(kept), size)
 truth = None if video.ids is None else video.read_ids(kept)
 show(
-    filmstrip(pictures, tags, found, truth, title="Where tags are alike, one object is"),
-    alt=f"""Four frames of {video.name} in rows: the frame; the tags of the foreground, nearly one
+    filmstrip(pictures, tags, found, truth, columns=3, title="Where tags are alike, one object is"),
+    alt=f"""Three frames of {video.name} in rows: the frame; the tags of the foreground, nearly one
     colour per object and the same colour in each frame; the {len(instances.modes)} instances found;
     and the true instances.""",
 )
@@ -236,7 +236,7 @@ explore(
     title="The objects move, their tags stay",
     alt="""Four frames with the instances found, above histograms of the tags of each frame alone.
     The heaps of tags stay at about the same place from frame to frame.""",
-    size=(2.1, 2.9),
+    size=(1.8, 2.5),
 )
 
 # %% [markdown]

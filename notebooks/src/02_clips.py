@@ -179,7 +179,7 @@ def picture(clip, t):
 
 
 # %%
-figure, axes = subplots(3, 6, width=9, height=4.6)
+figure, axes = subplots(3, 5, width=5.2, height=3.5)
 for epoch, row in zip((0, 2, 6), axes, strict=True):
     dataset.set_epoch(epoch)
     clip = dataset[0]
@@ -188,10 +188,10 @@ for epoch, row in zip((0, 2, 6), axes, strict=True):
         axis.set(xticks=[], yticks=[])
         axis.set_title(f"frame {clip.frame_indices[t]}")
     row[0].set_ylabel(f"epoch {epoch}")
-figure.suptitle("Crop, mirror image and direction of time change; outlines stay on their objects")
+figure.suptitle("Crop, mirror and time change; outlines stay on objects")
 show(
     figure,
-    alt="""Three rows of six toy frames from three epochs of the same video: differently cropped,
+    alt="""Three rows of five toy frames from three epochs of the same video: differently cropped,
     some mirrored, some with frame numbers that fall. The label outlines lie on the objects in all.""",
 )
 

@@ -12,11 +12,9 @@ from itertools import combinations
 from typing import Any
 
 import matplotlib
-import numpy as np
 from IPython.display import display
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.rcsetup import cycler
-from PIL import Image
 
 from tagvis_lite.overlay import OKABE_ITO
 
@@ -143,18 +141,7 @@ def _check_titles(figure: Figure) -> None:
 
 
 def _png(figure: Figure) -> bytes:
-    """The figure as a PNG of at most 256 colours, half the size of one with all of them."""
-    drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=DPI, facecolor="white")
-    picture = Image.open(drawn).convert("RGB")
-    pixels = np.asarray(picture)
-    # White, and 255 more by the root of their number: print would take most of them otherwise.
-    colours, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
-    common = np.repeat(colours[:-1], np.ceil(np.sqrt(counts[:-1])).astype(int), axis=0)
-    palette = Image.fromarray(common[None]).quantize(255)
-    indices = np.array(picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG))
-    indices[(pixels == 255).all(axis=2)] = 255
-    few = Image.fromarray(indices)
-    few.putpalette([*(palette.getpalette() or [])[: 3 * 255], 255, 255, 255])
-    few.save(small, format="png", optimize=True)
-    return small.getvalue()
+    buffer = io.BytesIO()
+    options = {"optimize": True}
+    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", pil_kwargs=options)
+    return buffer.getvalue()
