@@ -13,11 +13,12 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from toy_training import TEST_VIDEOS, print_scores, test_scores
+from toy_training import print_scores, test_scores
 
 from tagvis_lite.atomic import write_atomically
 from tagvis_lite.checkpoint import load_network, save_network
 from tagvis_lite.config import TOY, config_to_dict
+from tagvis_lite.evaluation.held_out import TEST_VIDEOS
 from tagvis_lite.provenance import provenance
 
 CHECKPOINTS = Path(__file__).parent.parent / "data" / "checkpoints"

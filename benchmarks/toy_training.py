@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from lightning_fabric import Fabric
 from measuring import record
 
@@ -24,12 +23,10 @@ from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import TOY, Config, config_to_dict
 from tagvis_lite.data.sources import TOY_TRAIN, toy_training_data
 from tagvis_lite.data.toy import toy_split
-from tagvis_lite.evaluation.davis import evaluate_davis
+from tagvis_lite.evaluation.held_out import TEST_VIDEOS, score_tracks
 from tagvis_lite.evaluation.youtube_vis import evaluate_tracks
 from tagvis_lite.inference import Network, predict_video
 from tagvis_lite.training import train
-
-TEST_VIDEOS = 64
 
 
 def main() -> None:
@@ -71,14 +68,12 @@ def test_scores(network: Network, config: Config) -> dict[str, dict[str, float]]
     """Both benchmarks' measures, and the instance-count error, on the toy test split."""
     videos = list(toy_split("test", TEST_VIDEOS))
     tracks = [predict_video(network, video, config) for video in videos]
-    pairs = list(zip(videos, tracks, strict=True))
-    davis = evaluate_davis((v.name, v.read_ids(range(len(v))), t.ids) for v, t in pairs)
+    davis, count_error = score_tracks(videos, tracks)
     average_precision = evaluate_tracks(videos, tracks).values()
-    errors = [abs(len(t.categories) - len(v.categories)) for v, t in pairs]
     return {
         "davis": davis.global_table(),
         "youtube_vis": {name: x for name, x in average_precision.items() if not math.isnan(x)},
-        "instances": {"instance-count error": float(np.mean(errors))},
+        "instances": {"instance-count error": count_error},
     }
 
 

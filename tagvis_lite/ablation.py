@@ -24,9 +24,6 @@ from scipy import stats
 from tagvis_lite.atomic import write_atomically
 from tagvis_lite.config import Config, config_to_dict
 
-TEST_VIDEOS = 64
-"""Held-out toy videos that a run is scored on."""
-
 
 @dataclass(frozen=True)
 class Row:
@@ -203,8 +200,10 @@ def run_one(run: Run) -> Path:
     import torch
     from lightning_fabric import Fabric
 
-    from tagvis_lite.evaluation.davis import evaluate_davis
+    from tagvis_lite.checkpoint import load_state
+    from tagvis_lite.evaluation.held_out import score_tracks
     from tagvis_lite.inference import predict_video
+    from tagvis_lite.model.network import TagVIS
     from tagvis_lite.provenance import provenance
     from tagvis_lite.training import train
 
@@ -219,20 +218,15 @@ def run_one(run: Run) -> Path:
     train(config, videos, test[:1], scratch, fabric=fabric)
     seconds = time.perf_counter() - start
 
-    from tagvis_lite.checkpoint import load_state
-    from tagvis_lite.model.network import TagVIS
-
     network = TagVIS(config.model)
     network.load_state_dict(load_state(scratch / "last.pt")["network"])
     tracks = [predict_video(network, video, config) for video in test]
-    pairs = list(zip(test, tracks, strict=True))
-    scores = evaluate_davis((v.name, v.read_ids(range(len(v))), t.ids) for v, t in pairs)
-    errors = [abs(len(t.categories) - len(v.categories)) for v, t in pairs]
+    scores, count_error = score_tracks(test, tracks)
     values = {
         "row": run.row.name,
         "seed": config.train.seed,
         "scores": scores.global_table(),
-        "instance_count_error": float(np.mean(errors)),
+        "instance_count_error": count_error,
         "test_videos": len(test),
         "training_seconds": round(seconds, 1),
         "config": config_to_dict(config),
@@ -317,6 +311,7 @@ def _toy_videos(number: int, clip_frames: int) -> tuple[list[Any], list[Any]]:
     """Videos for training and the test split; rendered once per process."""
     from tagvis_lite.data.sources import toy_training_data
     from tagvis_lite.data.toy import ToyConfig, toy_split
+    from tagvis_lite.evaluation.held_out import TEST_VIDEOS
 
     data = toy_training_data(number, 1, clip_frames)
     test = list(toy_split("test", TEST_VIDEOS, ToyConfig(num_frames=clip_frames)))
