@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
 from tagvis_lite.ablation import READINGS, TABLE_3, Row, Summary, read_results
 from tagvis_lite.atomic import write_atomically
 from tagvis_lite.checkpoint import load_network
+from tagvis_lite.data.clips import spread_indices
 from tagvis_lite.data.toy import CATEGORIES, toy_split
 from tagvis_lite.evaluation.tables import markdown_table
 from tagvis_lite.figures import save
-from tagvis_lite.inference import predict_clip, predict_video, read_clip
+from tagvis_lite.inference import merge_repeats, predict_clip, read_clip
+from tagvis_lite.instances import cluster_instances
 from tagvis_lite.overlay import overlay
 from tagvis_lite.shipped import shipped
 
@@ -114,7 +115,8 @@ def report() -> str:
     runs = shipped("runs/ablation")
     components, readings = read_results(runs, TABLE_3), read_results(runs, READINGS)
     origin = card["provenance"]
-    budget = json.loads(next(runs.glob("full-*.json")).read_text())["config"]["train"]
+    run = json.loads((runs / "full-0.json").read_text(encoding="utf-8"))
+    budget = run["config"]["train"]
     return "\n".join(
         [
             INTRODUCTION,
@@ -128,9 +130,9 @@ def report() -> str:
             "## Table III: what each part is worth\n",
             table_3(components, TABLE_3),
             f"\nOur runs: [one file per row and seed](../data/runs/ablation), {budget['steps']} "
-            f"steps of {budget['batch_size']} clips each from random weights, scored on 64 "
-            "held-out toy videos; mean and 95 % interval (Student's t) over the seeds, without an "
-            "interval where there is one seed.\n",
+            f"steps of {budget['batch_size']} clips each from random weights, scored on "
+            f"{run['test_videos']} held-out toy videos; mean and 95 % interval (Student's t) over "
+            "the seeds, without an interval where there is one seed.\n",
             "## Readings of the paper\n",
             "Choices that the paper leaves open ([decisions](decisions.md)), each against the same "
             "full model at the same budget.\n",
@@ -154,15 +156,14 @@ def figures(videos: int = 4, columns: int = 5) -> dict[str, Figure]:
     network, config = load_network(shipped("checkpoints/toy.safetensors"))
     instances, classes = [], []
     for video in toy_split("test", videos):
-        shown = np.linspace(0, len(video) - 1, columns).round().astype(int).tolist()
-        pictures = video.read_frames(shown)
-        ids = predict_video(network, video, config).ids[shown]
-        instances.append([overlay(f, i) for f, i in zip(pictures, ids, strict=True)])
         frames, indices, _ = read_clip(video, config.data)
-        logits = predict_clip(network, frames).semantic_logits
-        assert logits is not None
-        position = [int(np.flatnonzero(indices == t)[0]) for t in shown]
-        semantic = logits.argmax(dim=0)[torch.tensor(position)].numpy().astype(np.uint8)
+        prediction, kept = merge_repeats(predict_clip(network, frames), indices)
+        assert prediction.semantic_logits is not None
+        shown = spread_indices(len(kept), columns)
+        pictures = video.read_frames(kept[shown].tolist())
+        ids = cluster_instances(prediction, config.inference).ids[shown]
+        semantic = prediction.semantic_logits.argmax(dim=0).numpy().astype(np.uint8)[shown]
+        instances.append([overlay(f, i) for f, i in zip(pictures, ids, strict=True)])
         classes.append([overlay(f, s) for f, s in zip(pictures, semantic, strict=True)])
     return {
         "figure-5.png": _grid(instances, "Instances: one colour is one object in all frames"),
