@@ -1,4 +1,4 @@
-"""Writing files so that a killed process leaves either the old file or the new one."""
+"""Files and folders of results that a killed process leaves whole, or known as its own."""
 
 from __future__ import annotations
 
@@ -21,6 +21,23 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def claim_folder(out: Path, mark: str, what: str) -> None:
+    """Make a folder of results, or take an earlier one of the same kind, and nothing else.
+
+    Args:
+        out: the folder.
+        mark: name of the file that says whose folder it is.
+        what: what made it, for the message.
+
+    Raises:
+        FileExistsError: `out` holds files, but not that one.
+    """
+    if out.exists() and not (out / mark).exists() and any(out.iterdir()):
+        raise FileExistsError(f"{out} holds files that are not of {what}: choose another folder")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / mark).touch()
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from tagvis_lite.atomic import write_atomically
+from tagvis_lite.atomic import claim_folder, write_atomically
 from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import Config
 from tagvis_lite.data.davis import read_davis, write_davis
@@ -76,11 +76,7 @@ def run_demo(out: Path, num_videos: int = 16) -> Path:
 
 def _clear(out: Path) -> None:
     """Remove what an earlier demo, finished or killed, left in `out`, and nothing else."""
-    mark = out / MARK
-    if out.exists() and not mark.exists() and any(out.iterdir()):
-        raise FileExistsError(f"{out} holds files that are not of a demo: choose another folder")
-    out.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    claim_folder(out, MARK, "a demo")
     (out / "index.html").unlink(missing_ok=True)
     for name in ("toy", "predictions", "figures"):
         if (out / name).exists():

@@ -25,6 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tagvis_lite.atomic import claim_folder
 from tagvis_lite.config import PROFILES
 from tagvis_lite.lessons.results import LessonResult, judge, write_index
 
@@ -174,11 +175,7 @@ def _without_fields(path: Path) -> str:
 
 def _clear(out: Path, lessons: Sequence[Path]) -> None:
     """Make `out` ready, without the index and what earlier runs left there of the same lessons."""
-    mark = out / MARK
-    if out.exists() and not mark.exists() and any(out.iterdir()):
-        raise FileExistsError(f"{out} holds files that are not of lessons: choose another folder")
-    out.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    claim_folder(out, MARK, "lessons")
     stale = [out / RUNNING, out / "index.html", out / "index.json"]
     stale += [path for lesson in lessons for path in out.glob(f"{lesson.name[:2]}_*")]
     for path in stale:
