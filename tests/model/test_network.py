@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tagvis_lite.config import PAPER, LossConfig, ModelConfig
+from tagvis_lite.ablation import TABLE_3
+from tagvis_lite.config import PAPER, Config, LossConfig, ModelConfig
 from tagvis_lite.losses import Losses, overall_loss
 from tagvis_lite.model.network import TagVIS, location_embedding
 from tagvis_lite.model.tags import upsample
@@ -29,41 +30,23 @@ MODEL = ModelConfig(
 LOSS = LossConfig(pixels_per_instance=None)
 TAGS_ONLY = {"tag_branch": "removed", "feature_branch": "removed"}
 
-# Row of Table III -> what it changes, and which parts of the network go.
-TABLE_III: dict[str, tuple[ModelConfig, LossConfig, set[str]]] = {
-    "ours": (MODEL, LOSS, set()),
-    "L_spectra": (MODEL, replace(LOSS, spectra=0), set()),
-    "L_specter": (MODEL, replace(LOSS, specter=0), set()),
-    "L_tempra": (MODEL, replace(LOSS, tempra=0), set()),
-    "L_temper": (MODEL, replace(LOSS, temper=0), set()),
-    "spatio-temporal attention": (
-        replace(MODEL, spatio_temporal_attention="removed"),
-        LOSS,
-        {"spatio_temporal_attention"},
-    ),
-    "tag-based attention": (
-        replace(MODEL, tag_branch="embedding"),
-        LOSS,
-        {"tag_attention.attention"},
-    ),
-    "self-attention": (replace(MODEL, feature_branch="identity"), LOSS, {"self_attention"}),
-    "location embedding": (replace(MODEL, location_embedding=False), LOSS, set()),
-    "tag-based attention and connector": (
-        replace(MODEL, tag_branch="removed"),
-        LOSS,
-        {"tag_attention"},
-    ),
-    "self-attention and connector": (
-        replace(MODEL, feature_branch="removed"),
-        LOSS,
-        {"self_attention"},
-    ),
-    "both attentions, decoder and connectors": (
-        replace(MODEL, **TAGS_ONLY),  # type: ignore[arg-type]
-        replace(LOSS, background_as_instance=True),
-        {"tag_attention", "self_attention", "decoder"},
-    ),
+# Row of Table III -> which parts of the network go.
+REMOVED: dict[str, set[str]] = {
+    "full": set(),
+    "spectra": set(),
+    "specter": set(),
+    "tempra": set(),
+    "temper": set(),
+    "spatio-temporal-attention": {"spatio_temporal_attention"},
+    "tag-based-attention": {"tag_attention.attention"},
+    "self-attention": {"self_attention"},
+    "location-embedding": set(),
+    "tag-based-attention-connector": {"tag_attention"},
+    "self-attention-connector": {"self_attention"},
+    "semantic-branch": {"tag_attention", "self_attention", "decoder"},
 }
+# The rows as `tagvis ablate` trains them, on a small model.
+TABLE_III = {row.name: row.apply(Config("small", MODEL, LOSS)) for row in TABLE_3}
 PARTS = {
     "encoder",
     "spatio_temporal_attention",
@@ -187,9 +170,9 @@ def test_location_embedding_follows_the_encoder_features() -> None:
 
 @pytest.mark.parametrize("row", TABLE_III)
 def test_each_row_of_table_3_trains_all_it_has_left(row: str) -> None:
-    model, loss, removed = TABLE_III[row]
-    network = network_of(model)
-    losses = losses_of(network, loss)
+    removed = REMOVED[row]
+    network = network_of(TABLE_III[row].model)
+    losses = losses_of(network, TABLE_III[row].loss)
     losses.overall.backward()
     assert losses.overall.isfinite()
     for name, parameter in network.named_parameters():
@@ -205,21 +188,20 @@ def test_each_row_of_table_3_trains_all_it_has_left(row: str) -> None:
 
 
 def test_table_3_removes_something_in_each_of_eleven_rows() -> None:
-    ours = TABLE_III["ours"]
-    rows = [row for name, row in TABLE_III.items() if name != "ours"]
+    rows = [config for name, config in TABLE_III.items() if name != "full"]
     assert len(rows) == 11
-    assert len({(model, loss) for model, loss, _ in (ours, *rows)}) == 12
+    assert len({(config.model, config.loss) for config in TABLE_III.values()}) == 12
 
 
-@pytest.mark.parametrize("row", ["L_spectra", "L_specter", "L_tempra", "L_temper"])
+@pytest.mark.parametrize("row", ["spectra", "specter", "tempra", "temper"])
 def test_a_removed_loss_is_left_out_of_the_sum(row: str) -> None:
     network = network_of(MODEL)
-    terms = losses_of(network, TABLE_III[row][1])
-    kept = {"spectra", "specter", "tempra", "temper", "cross_entropy"} - {row.removeprefix("L_")}
+    terms = losses_of(network, TABLE_III[row].loss)
+    kept = {"spectra", "specter", "tempra", "temper", "cross_entropy"} - {row}
     assert len(kept) == 4
     total = torch.stack([getattr(terms, name) for name in kept]).sum()
     torch.testing.assert_close(terms.overall, total)
-    assert getattr(terms, row.removeprefix("L_")) > 0
+    assert getattr(terms, row) > 0
 
 
 def test_location_embedding_removed_leaves_256_channels() -> None:
