@@ -30,9 +30,9 @@ KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-def lesson_sources(folder: Path = NOTEBOOKS) -> list[Path]:
+def lesson_sources() -> list[Path]:
     """The text sources of the lessons, in order."""
-    return sorted((folder / "src").glob("[0-9][0-9]_*.py"))
+    return sorted((NOTEBOOKS / "src").glob("[0-9][0-9]_*.py"))
 
 
 def notebook_from_source(source: Path) -> NotebookNode:
@@ -41,10 +41,9 @@ def notebook_from_source(source: Path) -> NotebookNode:
     Raises:
         ValueError: an exercise without solution, or without a cell tagged `check` after it.
     """
-    text = source.read_text(encoding="utf-8")
     cells: list[NotebookNode] = []
     answer = ""
-    for cell in jupytext.reads(text, fmt="py:percent").cells:
+    for cell in jupytext.read(source, fmt="py:percent").cells:
         tags = cell.metadata.get("tags", [])
         if "exercise" in tags:
             if answer:
@@ -61,7 +60,7 @@ def notebook_from_source(source: Path) -> NotebookNode:
     notebook.metadata = NotebookNode(
         kernelspec=KERNEL,
         language_info={"name": "python"},
-        tagvis_lite={"source_sha256": hashlib.sha256(text.encode()).hexdigest()},
+        tagvis_lite={"source_sha256": _sha256(source)},
     )
     _number_cells(notebook)
     return notebook
@@ -111,7 +110,7 @@ def is_current(source: Path, target: Path) -> bool:
         built_from = notebook["metadata"]["tagvis_lite"]["source_sha256"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return False
-    return bool(built_from == hashlib.sha256(source.read_bytes()).hexdigest())
+    return bool(built_from == _sha256(source))
 
 
 def main(only: Sequence[str] = (), force: bool = False) -> None:
@@ -127,6 +126,10 @@ def main(only: Sequence[str] = (), force: bool = False) -> None:
             continue
         print(f"{source.stem} ...", flush=True)
         build(source, target)
+
+
+def _sha256(source: Path) -> str:
+    return hashlib.sha256(source.read_bytes()).hexdigest()
 
 
 def _folded(answer: str) -> NotebookNode:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 
 from tagvis_lite.data.sources import read_videos
@@ -24,7 +23,7 @@ def lesson_video(data: str, number: int = 0, split: str = "val") -> Video:
         FileNotFoundError, ValueError: see `read_videos`.
     """
     if not data:
-        return next(islice(toy_split("test", number + 1), number, None))
+        return toy_split("test", number + 1)[number]
     videos, _ = read_videos(Path(data), split)
     if number >= len(videos):
         raise IndexError(f"{data} has {len(videos)} videos, so there is no number {number}")
