@@ -60,10 +60,9 @@ def show(figure: Figure, *, alt: str) -> None:
     """
     if len(alt.split()) < 6:
         raise ValueError(f"alt text {alt!r} is too short: say what the figure shows")
-    png = _png(figure)
     _check_titles(figure)
     text = " ".join(alt.split())
-    data = {"image/png": b64encode(png).decode("ascii"), "text/plain": text}
+    data = {"image/png": b64encode(_png(figure)).decode("ascii"), "text/plain": text}
     display(data, metadata={"image/png": {"alt": text}}, raw=True)
 
 
@@ -126,7 +125,8 @@ def _name(value: Any) -> str:
 
 
 def _check_titles(figure: Figure) -> None:
-    """Refuse a drawn figure whose titles do not say or do not show what they should."""
+    """Refuse a figure whose titles do not say or do not show what they should."""
+    figure.draw_without_rendering()  # puts titles in their places
     titles = [axis.title for axis in figure.axes if axis.get_title()]
     titles += [text for part in (figure, *figure.subfigs) for text in part.texts]
     if not titles:
