@@ -25,15 +25,6 @@ SEED = 0  # which toy video is shown
 DATA = ""  # empty: a toy video; or a DAVIS or YouTube-VIS root, whose first video is shown
 OUT = ""  # folder for the metrics; empty keeps none
 
-# %% tags=["colab"]
-import os
-import subprocess
-import sys
-
-if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ:
-    package = os.environ.get("TAGVIS_INSTALL", "tagvis-lite")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)
-
 # %% tags=["imports"]
 import json
 import tempfile
@@ -91,7 +82,7 @@ from tagvis_lite.video import BACKGROUND, VOID
 # sight, as on the street above.
 
 # %%
-video = lesson_video(DATA, SEED + 4)
+video = lesson_video(DATA, 0 if DATA else SEED + 4)
 frames, ids = (read(range(len(video))) for read in (video.read_frames, video.read_ids))
 first = int(np.argmin([len(np.unique(labels)) for labels in ids[:-3]]))
 frames, ids = frames[first:], ids[first:]
@@ -164,7 +155,7 @@ rows = {
     "VIS: instances": ids,
 }
 shown = np.linspace(0, len(ids) - 1, 4).round().astype(int)
-figure, axes = subplots(4, 4, width=6.4, height=6.6)
+figure, axes = subplots(4, 4, width=5.0, height=5.2)
 for row, (name, labels) in zip(axes, rows.items(), strict=True):
     for axis, t in zip(row, shown, strict=True):
         axis.imshow(frames[t] if labels[t] is None else overlay(frames[t], labels[t]))
@@ -174,9 +165,7 @@ for axis, t in zip(axes[0], shown, strict=True):
     axis.set_title(f"t = {t}")
 
 # %%
-figure.suptitle(
-    "The same pixels, three questions: what is it, was it there at the start, who is it"
-)
+figure.suptitle("What is it? Was it there at the start? Who is it?")
 show(
     figure,
     alt="""Four frames of a toy video in four rows: the frames; classes, where objects of one class share
@@ -209,6 +198,7 @@ explore(
     title="One colour, one object",
     alt="""Four frames of the toy video with every instance tinted in its own colour, which does not
     change from frame to frame.""",
+    size=(2.0, 2.0),
 )
 
 # %% [markdown]

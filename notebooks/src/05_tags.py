@@ -27,15 +27,6 @@ SEED = 0  # of the weights built here
 DATA = ""  # empty: a toy video; or a video, a folder of frames, a DAVIS or YouTube-VIS root
 OUT = ""  # folder for the metrics; empty keeps none
 
-# %% tags=["colab"]
-import os
-import subprocess
-import sys
-
-if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ:
-    package = os.environ.get("TAGVIS_INSTALL", "tagvis-lite")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)
-
 # %% tags=["imports"]
 import numpy as np
 import torch
@@ -203,7 +194,7 @@ show(
 
 # %%
 network, trained = load_network(shipped("checkpoints/toy.safetensors"))
-video = lesson_video(DATA, 1)
+video = lesson_video(DATA, 0 if DATA else 1)
 indices = spread_indices(len(video), trained.data.clip_frames)
 clip = make_clip(video, indices, trained.data, trained.model.num_classes)
 tags = predict_clip(network, clip.frames).tags.numpy()

@@ -26,15 +26,6 @@ SEED = 0  # of the weights and of every clip
 DATA = ""  # empty: toy videos; or a DAVIS or YouTube-VIS root to train on
 OUT = ""  # folder for the metrics; empty keeps none
 
-# %% tags=["colab"]
-import os
-import subprocess
-import sys
-
-if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ:
-    package = os.environ.get("TAGVIS_INSTALL", "tagvis-lite")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)
-
 # %% tags=["imports"]
 import tempfile
 from dataclasses import replace

@@ -26,15 +26,6 @@ SEED = 0  # chooses the toy videos
 DATA = ""  # not used in this lesson: the shipped weights know toy videos only
 OUT = ""  # folder for the metrics; empty keeps none
 
-# %% tags=["colab"]
-import os
-import subprocess
-import sys
-
-if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ:
-    package = os.environ.get("TAGVIS_INSTALL", "tagvis-lite")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)
-
 # %% tags=["imports"]
 from dataclasses import replace
 from itertools import pairwise

@@ -25,15 +25,6 @@ SEED = 0  # chooses the toy videos and the random label maps
 DATA = ""  # a DAVIS root: the ceiling at the end is measured there; anything else: on toy videos
 OUT = ""  # folder for the metrics; empty keeps none
 
-# %% tags=["colab"]
-import os
-import subprocess
-import sys
-
-if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ:
-    package = os.environ.get("TAGVIS_INSTALL", "tagvis-lite")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)
-
 # %% tags=["imports"]
 from dataclasses import replace
 from pathlib import Path
@@ -448,7 +439,7 @@ show(
 #
 # | where | labels alone | frames alone | both |
 # |---|---|---|---|
-# | *measured earlier on DAVIS-2016 val, not by this notebook*, before this package existed | 92.2 | 92.1 | 86.8 |
+# | *measured earlier on DAVIS-2016 val, not by this notebook* | 92.2 | 92.1 | 86.8 |
 # | this notebook with `PROFILE = "paper"` and six training sequences of DAVIS-2016 as `DATA` | 96.7 | 98.0 | 95.1 |
 #
 # Other sequences, and another way to enlarge and interpolate. A claim of 74.3 is to be read against a

@@ -25,15 +25,6 @@ SEED = 0  # of the network's weights (paper) and of the toy video
 DATA = ""  # empty: a toy video, enlarged; else your video, folder of frames or root
 OUT = ""  # folder for the metrics; empty keeps none
 
-# %% tags=["colab"]
-import os
-import subprocess
-import sys
-
-if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ:
-    package = os.environ.get("TAGVIS_INSTALL", "tagvis-lite")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)
-
 # %% tags=["imports"]
 from dataclasses import replace
 from functools import partial

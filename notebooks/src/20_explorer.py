@@ -30,15 +30,6 @@ SEED = 0  # toy test video number 12 + SEED is the one shown
 DATA = ""  # empty: a toy video; else your video file, folder of frames or root (its first video)
 OUT = ""  # folder for the metrics; empty keeps none
 
-# %% tags=["colab"]
-import os
-import subprocess
-import sys
-
-if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ:
-    package = os.environ.get("TAGVIS_INSTALL", "tagvis-lite")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)
-
 # %% tags=["imports"]
 from dataclasses import replace
 from itertools import pairwise, product
@@ -366,7 +357,7 @@ def explorer(figure, t, threshold, bandwidth):
 
 # %%
 start = {"t": len(kept) // 2, "threshold": inference.foreground, "bandwidth": inference.bandwidth}
-figure = Figure(figsize=(7, 4.8), layout="constrained")
+figure = Figure(figsize=(6.2, 4.4), layout="constrained")
 explorer(figure, **start)
 figure.suptitle("One prediction, four linked views")
 show(
@@ -390,7 +381,7 @@ show(
 
 # %%
 def redraw(**values):
-    figure = Figure(figsize=(7, 4.8), layout="constrained")
+    figure = Figure(figsize=(6.2, 4.4), layout="constrained")
     explorer(figure, **values)
     figure.suptitle("Move a slider: the network does not run again")
     show(figure, alt="Frame with instances, tag map, tags against frames, histogram of tags")
@@ -430,7 +421,7 @@ explore(
     alt="""Three frames with instances, above the tags of the instances against time with a grey
     line at the frame shown. The lines are nearly level while the objects move.""",
     shown=3,
-    size=(2.2, 3.4),
+    size=(1.8, 2.7),
 )
 
 # %% [markdown]
@@ -456,7 +447,7 @@ explore(
     alt="""Three foreground thresholds from 0.02 to 0.98: the instances of one frame above, their tag
     map below. With a higher threshold the masks get thinner.""",
     shown=3,
-    size=(2.2, 3.4),
+    size=(1.8, 2.7),
 )
 
 # %% [markdown]
@@ -481,7 +472,7 @@ explore(
     alt="""Three bandwidths from 0.05 to 3: the instances of one frame above, the histogram of tags
     below. Narrow kernels part heaps, wide ones merge them.""",
     shown=3,
-    size=(2.2, 3.4),
+    size=(1.8, 2.7),
 )
 
 # %% [markdown]
@@ -515,7 +506,7 @@ for (i, threshold), (j, bandwidth) in product(enumerate(thresholds), enumerate(b
         ious[i, j] += best_ious(table).mean() / len(videos)
 
 # %%
-figure, axes = subplots(1, 2, width=7.5, height=2.8)
+figure, axes = subplots(1, 2, width=6.2, height=2.4)
 names = ("|instances found - there|, mean", "best IoU of an object, mean")
 for axis, values, name in zip(axes, (errors, ious), names, strict=True):
     for row, threshold in zip(values, thresholds, strict=True):
@@ -551,7 +542,7 @@ nonsense, _ = predict(Video("photograph", pan))
 view = view_of(nonsense, start["threshold"], start["bandwidth"])
 
 # %%
-figure, (left, middle, right) = subplots(1, 3, width=7, height=2.4)
+figure, (left, middle, right) = subplots(1, 3, width=6.2, height=2.2)
 left.imshow(pan[4])
 left.set(title="the video", xticks=[], yticks=[])
 middle.imshow(colours[view.ids[4]])
@@ -628,7 +619,7 @@ worst = min(range(len(videos)), key=lambda k: best_ious(tables[videos[k].name]).
 t = int(np.argmax((truths[worst] > 0).sum(axis=(1, 2))))
 
 # %%
-figure, (left, middle, right) = subplots(1, 3, width=8.5, height=2.7, width_ratios=[1, 1, 1.3])
+figure, (left, middle, right) = subplots(1, 3, width=7.4, height=2.4, width_ratios=[1, 1, 1.3])
 left.imshow(colours[truths[worst][t]], interpolation="nearest")
 left.set_title("true objects")
 middle.imshow(colours[found[worst].ids[t]], interpolation="nearest")

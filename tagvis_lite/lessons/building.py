@@ -20,13 +20,21 @@ import jupytext
 import nbformat
 import papermill
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from tagvis_lite.atomic import write_atomically
 from tagvis_lite.lessons.exercises import solution, stub
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+COLAB = """import os
+import subprocess
+import sys
+
+if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ:
+    package = os.environ.get("TAGVIS_INSTALL", "tagvis-lite")
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)"""
+"""The cell after the parameters of every lesson: on Colab it installs the package, never torch."""
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 
 
@@ -36,7 +44,7 @@ def lesson_sources() -> list[Path]:
 
 
 def notebook_from_source(source: Path) -> NotebookNode:
-    """The notebook of a lesson before it is run: exercises as stubs, solutions folded.
+    """The notebook of a lesson before it is run: with COLAB, stubs, and solutions folded away.
 
     Raises:
         ValueError: an exercise without solution, or without a cell tagged `check` after it.
@@ -51,6 +59,8 @@ def notebook_from_source(source: Path) -> NotebookNode:
             answer = solution(cell.source)
             cell.source = stub(cell.source)
         cells.append(cell)
+        if "parameters" in tags:
+            cells.append(new_code_cell(COLAB, metadata={"tags": ["colab"]}))
         if "check" in tags:
             cells.append(_folded(answer))
             answer = ""
