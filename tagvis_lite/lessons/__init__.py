@@ -11,8 +11,9 @@ runner       `tagvis notebooks`: all lessons by papermill
 """
 
 from tagvis_lite.lessons.data import lesson_video
-from tagvis_lite.lessons.display import COLOURS, explore, show, subplots
+from tagvis_lite.lessons.display import explore, show, subplots
 from tagvis_lite.lessons.exercises import check
 from tagvis_lite.lessons.recording import record
+from tagvis_lite.overlay import COLOURS
 
 __all__ = ["COLOURS", "check", "explore", "lesson_video", "record", "show", "subplots"]

@@ -16,12 +16,7 @@ from IPython.display import display
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.rcsetup import cycler
 
-from tagvis_lite.overlay import OKABE_ITO
-
-COLOURS = [
-    f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in OKABE_ITO[[4, 0, 2, 6, 1, 5, 3]]
-]
-"""Okabe and Ito's colours, the ones that read best on white first, the pale yellow last."""
+from tagvis_lite.overlay import COLOURS
 
 DPI = 80
 STYLE: Any = {

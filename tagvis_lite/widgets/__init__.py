@@ -1,0 +1,13 @@
+"""Live views of tags, attention and masks for notebooks, on anywidget.
+
+Each is a pure function that is tested alone, and a thin view of what it returns: Python here, the
+drawing in the JavaScript file of the same name. Moving through frames or steps happens in the
+browser, so it also works without a kernel; what needs the model or a loss goes to the kernel.
+
+view         View: script and style put together, and a picture where there is no kernel
+flip_book    FlipBook: pictures behind one slider
+"""
+
+from tagvis_lite.widgets.flip_book import FlipBook
+
+__all__ = ["FlipBook"]

@@ -1,0 +1,49 @@
+"""What all views share: one script and style in the browser, a picture where nothing runs."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+HERE = Path(__file__).parent
+
+
+def script(name: str) -> str:
+    """The JavaScript of a view: what all share (view.js), then its own. Nothing is fetched."""
+    return "\n".join((HERE / file).read_text(encoding="utf-8") for file in ("view.js", name))
+
+
+class View(anywidget.AnyWidget):
+    """A view with a picture and a text in its place.
+
+    A notebook on GitHub or on the site has no kernel and no widgets: there `picture` is shown. A
+    reader who cannot see either gets `alt`, which is also the name of the view for screen readers.
+
+    Subclasses set `_esm = script("own.js")`.
+    """
+
+    _css = (HERE / "view.css").read_text(encoding="utf-8")
+    alt = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, *, picture: bytes, alt: str, **traits: Any) -> None:
+        """Show `picture`, a PNG, and `alt`, at least six words, where no view can run.
+
+        Raises:
+            ValueError: `alt` is too short to say what the view shows.
+        """
+        if len(alt.split()) < 6:
+            raise ValueError(f"alt text {alt!r} is too short: say what the view shows")
+        super().__init__(alt=" ".join(alt.split()), **traits)
+        self.picture = picture
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.alt!r})"
+
+    def _repr_mimebundle_(self, **_kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        live, metadata = super()._repr_mimebundle_() or ({}, {})
+        still = {"image/png": b64encode(self.picture).decode("ascii"), "text/plain": self.alt}
+        return {**live, **still}, {**metadata, "image/png": {"alt": self.alt}}
