@@ -4,7 +4,6 @@ display      subplots, show, explore: every figure has a title and a text in its
 exercises    check: says what is wrong with an answer instead of raising
 recording    record: metrics of a lesson and where they come from
 data         lesson_video: the toy test videos, or the reader's own
-tag_line     tags as free parameters that move under a loss
 checks       what each exercise asks for, one file per lesson
 building     notebooks/src/*.py to notebooks/*.ipynb, executed
 runner       `tagvis notebooks`: all lessons by papermill

@@ -36,6 +36,7 @@ if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ:
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)"""
 """The cell after the parameters of every lesson: on Colab it installs the package, never torch."""
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+"""Needs a live kernel; the picture and the text of the same output stay."""
 
 
 def lesson_sources() -> list[Path]:
@@ -109,7 +110,8 @@ def normalised(notebook: NotebookNode) -> NotebookNode:
             {name: value for name, value in cell.metadata.items() if name == "tags" and value}
         )
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if WIDGET_VIEW not in o.get("data", {})]
+            for output in cell.outputs:
+                output.get("data", {}).pop(WIDGET_VIEW, None)
     return notebook
 
 

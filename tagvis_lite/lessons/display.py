@@ -71,7 +71,7 @@ def explore(
     shown: int = 4,
     size: tuple[float, float] = (2.4, 2.2),
 ) -> None:
-    """A picture with a slider, and below it a filmstrip for readers without a running kernel.
+    """A picture with a slider; in its place a filmstrip where no widget can run.
 
     Args:
         draw: draws the picture for one value; the same function draws slider and filmstrip.
@@ -82,26 +82,13 @@ def explore(
         shown: pictures in the filmstrip, of values spread evenly.
         size: width and height of one picture in inches.
     """
-    from ipywidgets import HTML, SelectionSlider, VBox
-    from ipywidgets import Image as ImageWidget
+    from tagvis_lite.widgets import FlipBook
 
-    slider = SelectionSlider(
-        options=[(_name(value), value) for value in values],
-        value=values[len(values) // 2],
-        description=label,
-        continuous_update=False,
-        style={"description_width": "initial"},
-    )
-    picture = ImageWidget(format="png")
-
-    def redraw(_change: object = None) -> None:
+    pages = []
+    for value in values:
         figure = Figure(figsize=(2 * size[0], 2 * size[1]), layout="constrained")
-        draw(figure, slider.value)
-        picture.value = _png(figure)
-
-    redraw()
-    slider.observe(redraw, names="value")
-    display(VBox([HTML(f"<b>Move the slider: {label}</b>"), slider, picture]))
+        draw(figure, value)
+        pages.append(_png(figure))
 
     places = [
         round(k * (len(values) - 1) / max(1, shown - 1)) for k in range(min(shown, len(values)))
@@ -112,7 +99,9 @@ def explore(
         draw(part, values[place])
         part.suptitle(f"{label}: {_name(values[place])}", fontsize=9)
     strip.suptitle(title)
-    show(strip, alt=alt)
+    _check_titles(strip)
+    names = [_name(value) for value in values]
+    display(FlipBook(pages, names, label=label, page=len(pages) // 2, picture=_png(strip), alt=alt))
 
 
 def _name(value: Any) -> str:

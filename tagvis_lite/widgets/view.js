@@ -85,3 +85,13 @@ function follow(model, names, draw) {
   for (const name of names) model.on(`change:${name}`, draw);
   return () => names.forEach((name) => model.off(`change:${name}`, draw));
 }
+
+/** Round numbers between low and high, about `count` of them, to stand at an axis. */
+function ticks(low, high, count = 6) {
+  const rough = (high - low) / count;
+  const unit = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((k) => k * unit).find((size) => size >= rough);
+  const found = [];
+  for (let k = Math.ceil(low / step); k * step <= high; k++) found.push(k * step);
+  return found.map((value) => [value, value.toFixed(Math.max(0, -Math.floor(Math.log10(step))))]);
+}
