@@ -259,9 +259,9 @@ explore(
 # drag a dot past its neighbours. Do the pixels of one dog come closer to each other?
 
 # %%
-noise = 0.08 * torch.randn(4, 4)
+noise = 0.3 * torch.randn(4, 4)
 TagLine(
-    (torch.linspace(0.1, 0.9, 4)[:, None] + noise).reshape(1, 16),
+    (torch.linspace(-1, 1, 4)[:, None] + noise).reshape(1, 16),
     torch.arange(1, 5).repeat_interleave(4)[None],
     on=["specter"],
     seed=SEED,
