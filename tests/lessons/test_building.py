@@ -111,7 +111,7 @@ def test_outputs_stay_but_not_what_needs_a_kernel(built: tuple[Path, Path]) -> N
     ]
     view = code[1].outputs[0]
     assert dict(view.data) == {
-        "image/png": "cG5n\n",
+        "image/png": "cG5n",
         "text/plain": "a view with a picture in place",
     }
     assert view.metadata["image/png"]["alt"] == "a view with a picture in place"
