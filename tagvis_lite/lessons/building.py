@@ -26,7 +26,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from tagvis_lite.atomic import write_atomically
 from tagvis_lite.lessons.exercises import solution, stub
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = ROOT / "notebooks"
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 COLAB = """import os
 import subprocess
@@ -91,7 +92,7 @@ def notebook_from_source(source: Path) -> NotebookNode:
 
 def github_repository() -> str:
     """owner/name of [project.urls] Repository in pyproject.toml; empty if it names none."""
-    project = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     url = project["project"].get("urls", {}).get("Repository", "")
     return url.removeprefix("https://github.com/").strip("/") if "//github.com/" in url else ""
 

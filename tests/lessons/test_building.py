@@ -74,7 +74,7 @@ def test_a_named_repository_gives_a_badge_for_colab(
     assert "colab" not in notebook_from_source(source).cells[0].source
     urls = '[project.urls]\nRepository = "https://github.com/someone/course"\n'
     (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "x"\n{urls}')
-    monkeypatch.setattr(building, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(building, "ROOT", tmp_path)
     first = notebook_from_source(source).cells[0].source
     assert first.startswith("# 01 · A lesson\n\n[![Open in Colab]")
     assert "github/someone/course/blob/main/notebooks/01_lesson.ipynb" in first
