@@ -1,4 +1,4 @@
-function render({ model, el }) {
+function start({ model, el }) {
   const names = model.get("names");
   const urls = model
     .get("pages")
@@ -30,4 +30,4 @@ function render({ model, el }) {
     urls.forEach((url) => URL.revokeObjectURL(url));
   };
 }
-export default { render };
+export default { render: (view) => whenThere(view.model, "pages", () => start(view)) };

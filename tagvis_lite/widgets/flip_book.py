@@ -21,6 +21,7 @@ class FlipBook(View):
     """
 
     _esm = script("flip_book.js")
+    heavy = ("pages",)
     pages = traitlets.List(traitlets.Bytes()).tag(sync=True)
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     label = traitlets.Unicode().tag(sync=True)

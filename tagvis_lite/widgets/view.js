@@ -86,6 +86,23 @@ function follow(model, names, draw) {
   return () => names.forEach((name) => model.off(`change:${name}`, draw));
 }
 
+/** Run `start` once trait `name`, one of View.heavy, is here; ask the kernel for it if it is not. */
+function whenThere(model, name, start) {
+  const there = () => (model.get(name)?.byteLength ?? model.get(name)?.length ?? 0) > 0;
+  if (there()) return start();
+  let stop = () => {};
+  const begin = () => {
+    model.off(`change:${name}`, begin);
+    stop = start();
+  };
+  model.on(`change:${name}`, begin);
+  model.send({ wanted: "heavy" });
+  return () => {
+    model.off(`change:${name}`, begin);
+    stop();
+  };
+}
+
 /** Round numbers between low and high, about `count` of them, to stand at an axis. */
 function ticks(low, high, count = 6) {
   const rough = (high - low) / count;

@@ -23,9 +23,12 @@ class View(anywidget.AnyWidget):
     A notebook on GitHub or on the site has no kernel and no widgets: there `picture` is shown. A
     reader who cannot see either gets `alt`, which is also the name of the view for screen readers.
 
-    Subclasses set `_esm = script("own.js")`.
+    Subclasses set `_esm = script("own.js")`, and in `heavy` the traits that are too large to be
+    stored in a notebook: those go to a browser that asks for them (`whenThere` in view.js), while
+    papermill and nbclient, which ask for nothing, store none of them.
     """
 
+    heavy: tuple[str, ...] = ()
     _css = (HERE / "view.css").read_text(encoding="utf-8")
     alt = traitlets.Unicode().tag(sync=True)
 
@@ -37,8 +40,21 @@ class View(anywidget.AnyWidget):
         """
         if len(alt.split()) < 6:
             raise ValueError(f"alt text {alt!r} is too short: say what the view shows")
+        self._asked_for_all = False
         super().__init__(alt=" ".join(alt.split()), **traits)
         self.picture = picture
+        self.on_msg(self._send_heavy)
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        """What ipywidgets sends and notebooks store; without `heavy` until a browser has asked."""
+        state = super().get_state(key, drop_defaults)
+        if key is None and not self._asked_for_all:
+            state = {name: value for name, value in state.items() if name not in self.heavy}
+        return state
+
+    def _send_heavy(self, *_message: object) -> None:
+        self._asked_for_all = True
+        self.send_state(list(self.heavy))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.alt!r})"

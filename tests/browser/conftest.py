@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +79,11 @@ def opened(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     pages: list[Any] = []
     errors: list[str] = []
 
-    def open_view(view: View, *, dark: bool = False) -> Any:
+    def open_view(view: View, *, dark: bool = False, without: Sequence[str] = ()) -> Any:
         state = {
             name: _encoded(value)
-            for name, value in view.get_state().items()
-            if name not in ("_esm", "_css", "layout")
+            for name, value in view.get_state(list(view.keys)).items()
+            if name not in ("_esm", "_css", "layout", *without)
         }
         html = PAGE.format(
             css=view._css,
@@ -98,7 +98,7 @@ def opened(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
         page.goto(file.as_uri())
-        page.wait_for_selector("body[data-ready]", timeout=20_000)
+        page.wait_for_selector("body[data-ready]", state="attached", timeout=20_000)
         return page
 
     yield open_view

@@ -68,6 +68,17 @@ def test_it_has_a_name_for_screen_readers(opened: Callable[..., Any]) -> None:
     assert page.get_by_role("slider", name="colour").get_attribute("aria-valuetext") == "red"
 
 
+def test_pages_are_asked_for_and_in_no_notebook(opened: Callable[..., Any]) -> None:
+    assert "pages" not in book().get_state()
+    page = opened(book(), without=["pages"])
+    assert page.evaluate("sent") == [{"wanted": "heavy"}]
+    assert page.locator("img").count() == 0
+    page.evaluate(
+        "bytes => model.set('pages', bytes.map((b) => new Uint8Array(b)))", [list(PAGES[2])] * 3
+    )
+    assert shown_colour(page) == [0, 0, 255]
+
+
 def test_pages_and_names_must_match() -> None:
     with pytest.raises(ValueError, match="1 pages and 2 names"):
         FlipBook(

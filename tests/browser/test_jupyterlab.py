@@ -127,6 +127,18 @@ def test_the_kernel_rolls_tags_again(lab: Any) -> None:
     assert line.locator("output").first.inner_text() == "0"
 
 
+def test_a_page_that_is_opened_again_shows_the_view(lab: Any, server: str) -> None:
+    """Large traits are not in the state of a view; the browser asks for them once more."""
+    lab.get_by_role("menuitem", name="File", exact=True).click()
+    lab.get_by_role("menuitem", name="Save Notebook").first.click()
+    lab.wait_for_function("!document.querySelector('.jp-mod-dirty')", timeout=20_000)
+    other = lab.context.browser.new_page(viewport={"width": 1100, "height": 900})
+    other.goto(f"{server}/doc/tree/views.ipynb", timeout=60_000)
+    other.get_by_text("(ipykernel) | Idle").wait_for(timeout=60_000)
+    other.locator(".tagvis img").first.wait_for(timeout=60_000)
+    other.close()
+
+
 def test_the_keys_of_a_view_do_not_edit_the_notebook(lab: Any) -> None:
     line = lab.locator(".tagvis").nth(1)
     line.locator("canvas").focus()
