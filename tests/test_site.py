@@ -141,8 +141,7 @@ def test_every_internal_link_leads_somewhere(site: Path, pages: dict[Path, Page]
                 continue
             target = (file.parent / unquote(parts.path)).resolve() if parts.path else file
             anchor = unquote(parts.fragment)
-            if not target.is_file():
-                broken.append((file.name, url))
-            elif anchor and target in pages and anchor not in pages[target].ids:
+            lacks_anchor = anchor and target in pages and anchor not in pages[target].ids
+            if not target.is_file() or lacks_anchor:
                 broken.append((file.name, url))
     assert broken == []

@@ -1,4 +1,4 @@
-"""Docstrings as reStructuredText: what is meant for eyes alone is kept from being read as markup."""
+"""Docstrings as reStructuredText: what is drawn for the eye is not read as markup."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from sphinx.writers.html5 import HTML5Translator
 LOGGER = logging.getLogger(__name__)
 CONVERTER = LatexToMathML()
 
-# Browsers shrink and raise a prime like any superscript, though its glyph is small and high already.
+# Browsers shrink and raise a prime like any superscript; its glyph is small and high already.
 PRIME = re.compile("<mo>([′″‴])</mo>")
 PLACED = r'<mpadded class="prime" height="0.4em" voffset="-0.25em"><mo>\1</mo></mpadded>'
 
