@@ -101,6 +101,12 @@ def test_gallery_has_one_entry_per_lesson(site: Path, pages: dict[Path, Page]) -
     assert len(page.images) == len(LESSONS)
 
 
+def test_names_in_the_ledger_lead_to_the_api(site: Path, pages: dict[Path, Page]) -> None:
+    for name in ("losses.spectra_loss", "model.network.TagVIS"):
+        link = f"api/network.html#tagvis_lite.{name}"
+        assert link in pages[site / "docs" / "ledger.html"].links
+
+
 def test_api_has_every_module(site: Path, pages: dict[Path, Page]) -> None:
     modules = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts)

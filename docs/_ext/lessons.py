@@ -1,4 +1,4 @@
-"""The lessons on the site: links that the site can follow, texts of figures, and the gallery."""
+"""Links that the site can follow, the texts of figures, and the gallery of lessons."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 LINK = re.compile(r"\[([^\[\]]*)\]\(([^()#\s]+)(#[^()\s]*)?\)")
 HTML_LINK = re.compile(r'(<a href=\\?"[^"\\:#]+)\.ipynb')
+DOTTED = re.compile(r"[a-z_]+(\.\w+)+")
 LESSON = re.compile(r"(\d\d)_\w+\.ipynb")
 
 
@@ -81,8 +83,24 @@ def on_source_read(app: Sphinx, docname: str, source: list[str]) -> None:
     source[0] = relink(source[0], Path(app.env.doc2path(docname)).parent)
 
 
+def link_names(doctree: nodes.document, docname: str) -> None:
+    """Make names such as `losses.spectra_loss` links, where the API reference has that name."""
+    for literal in list(doctree.findall(nodes.literal)):
+        name = literal.astext()
+        linked = isinstance(literal.parent, (nodes.reference, nodes.title, addnodes.pending_xref))
+        if linked or not DOTTED.fullmatch(name):
+            continue
+        target = f"tagvis_lite.{name.removeprefix('tagvis_lite.')}"
+        link = addnodes.pending_xref(
+            refdomain="py", reftype="obj", reftarget=target, refdoc=docname, refwarn=False
+        )
+        literal.replace_self(link)
+        link += literal
+
+
 def on_doctree_read(app: Sphinx, doctree: nodes.document) -> None:
-    """Give the pictures of a lesson the texts that are stored beside them."""
+    """Link names, and give the pictures of a lesson the texts that are stored beside them."""
+    link_names(doctree, app.env.docname)
     source = Path(app.env.doc2path(app.env.docname))
     if source.suffix == ".ipynb":
         texts = {figure.name: figure.alt for figure in figures(source)}

@@ -15,7 +15,7 @@ CONVERTER = LatexToMathML()
 
 # Browsers shrink and raise a prime like any superscript; its glyph is small and high already.
 PRIME = re.compile("<mo>([′″‴])</mo>")
-PLACED = r'<mpadded class="prime" height="0.4em" voffset="-0.25em"><mo>\1</mo></mpadded>'
+PLACED = r'<mpadded class="prime" height="0.4em" voffset="-0.35em"><mo>\1</mo></mpadded>'
 
 
 def mathml(node: nodes.math | nodes.math_block) -> str:
