@@ -39,6 +39,7 @@ myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
 napoleon_use_ivar = True  # one list of a class's attributes
+napoleon_custom_sections = [("Traits", "Attributes")]  # what a view shares with the browser
 default_role = "code"  # docstrings mark code by single backticks
 autodoc_default_options = {"members": True, "ignore-module-all": True, "show-inheritance": True}
 autodoc_member_order = "bysource"
