@@ -144,6 +144,12 @@ READINGS = (
         _READINGS,
         {"loss": {"specter": 1.0, "temper": 1.0, "cross_entropy": 1.0}},
     ),
+    Row(
+        "half-push",
+        "L_specter and L_temper at half weight (D14)",
+        _READINGS,
+        {"loss": {"specter": 2.0, "temper": 2.0}},
+    ),
 )
 """The paper's open questions that docs/decisions.md wants measured, each against the full model."""
 
