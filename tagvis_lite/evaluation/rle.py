@@ -18,6 +18,7 @@ from pycocotools import mask as coco_mask
 
 from tagvis_lite.data.segmentation import check_segmentation, decode_segmentation
 
+_FOREIGN = "has 'counts' with characters that no RLE has"
 LONGEST_NUMBER = 7
 """Characters of 5 bits that one number may take: 35 bits hold any run and any difference."""
 
@@ -92,10 +93,16 @@ def read_tracks(
         track, t = places[mask]
         return f"{names[track]}, segmentation {t}"
 
-    strings = [
-        _compressed_counts(tracks[track][t], (height, width), where(mask))
-        for mask, (track, t) in enumerate(places)
-    ]
+    size = [height, width]
+    strings: list[str] = []
+    for track, t in places:
+        segmentation = tracks[track][t]
+        if type(segmentation) is dict and segmentation.get("size") == size:
+            counts = segmentation.get("counts")
+            if type(counts) is str:  # compressed RLE, which is what nearly all of them are
+                strings.append(counts)
+                continue
+        strings.append(_compressed_counts(segmentation, (height, width), where(len(strings))))
     try:
         background, foreground, first = _parse_runs(strings)
         mask_areas = np.add.reduceat(foreground, first)
@@ -120,26 +127,26 @@ def read_tracks(
     return read
 
 
-def _compressed_counts(segmentation: Any, size: tuple[int, int], where: str) -> bytes:
-    """The string of a mask as compressed RLE, which is what nearly all of them are already."""
+def _compressed_counts(segmentation: Any, size: tuple[int, int], where: str) -> str:
+    """The string of a mask as compressed RLE, whatever it is given as."""
     check_segmentation(segmentation, size, where)
     counts = None if isinstance(segmentation, list) else segmentation["counts"]
-    if isinstance(counts, bytes):
-        return counts
     if isinstance(counts, str):
-        return counts.encode(errors="surrogatepass")
+        return counts
     rle = {"size": list(size), "counts": counts}
     if counts is None:
         mask = decode_segmentation(segmentation, size, where)
         rle = coco_mask.encode(np.asfortranarray(mask, np.uint8))
-    elif all(type(run) is int and run >= 0 for run in counts) and sum(counts) == math.prod(size):
+    elif isinstance(counts, list):
+        if not all(type(run) is int and run >= 0 for run in counts) or sum(counts) != math.prod(
+            size
+        ):
+            raise ValueError(f"{where} does not fill {size[0]} x {size[1]} pixels")
         rle = coco_mask.frPyObjects(rle, *size)
-    else:
-        raise ValueError(f"{where} does not fill {size[0]} x {size[1]} pixels")
-    return rle["counts"]
+    return rle["counts"].decode("latin-1")
 
 
-def _parse_runs(strings: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _parse_runs(strings: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Run lengths of compressed RLEs, the format of `rleToString` of the COCO mask API.
 
     A mask is a sequence of run lengths, background first. From the fourth on, a run is stored as
@@ -154,10 +161,12 @@ def _parse_runs(strings: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.nd
     sizes = np.array([len(string) for string in strings])
     _refuse(sizes == 0, "has empty 'counts'")
     last = np.cumsum(sizes) - 1
-    characters = np.frombuffer(b"".join(strings), np.uint8) - np.uint8(48)
+    joined = "".join(strings)
+    if not joined.isascii():
+        _refuse(np.array([not string.isascii() for string in strings]), _FOREIGN)
+    characters = np.frombuffer(joined.encode("ascii"), np.uint8) - np.uint8(48)
     if characters.max() > 63:
-        foreign = np.maximum.reduceat(characters, last - sizes + 1) > 63
-        _refuse(foreign, "has 'counts' with characters that no RLE has")
+        _refuse(np.maximum.reduceat(characters, last - sizes + 1) > 63, _FOREIGN)
     _refuse(characters[last] >= 32, "has 'counts' that are cut off")
 
     low_bits = (characters & 31).view(np.int8)
