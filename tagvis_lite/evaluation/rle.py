@@ -133,17 +133,15 @@ def _compressed_counts(segmentation: Any, size: tuple[int, int], where: str) -> 
     counts = None if isinstance(segmentation, list) else segmentation["counts"]
     if isinstance(counts, str):
         return counts
-    rle = {"size": list(size), "counts": counts}
     if counts is None:
         mask = decode_segmentation(segmentation, size, where)
-        rle = coco_mask.encode(np.asfortranarray(mask, np.uint8))
+        counts = coco_mask.encode(np.asfortranarray(mask, np.uint8))["counts"]
     elif isinstance(counts, list):
-        if not all(type(run) is int and run >= 0 for run in counts) or sum(counts) != math.prod(
-            size
-        ):
+        whole = all(type(run) is int and run >= 0 for run in counts)
+        if not whole or sum(counts) != math.prod(size):
             raise ValueError(f"{where} does not fill {size[0]} x {size[1]} pixels")
-        rle = coco_mask.frPyObjects(rle, *size)
-    return rle["counts"].decode("latin-1")
+        counts = coco_mask.frPyObjects({"size": list(size), "counts": counts}, *size)["counts"]
+    return bytes(counts).decode("latin-1")
 
 
 def _parse_runs(strings: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,9 +7,11 @@ browser, so it also works without a kernel; what needs the model or a loss goes 
 view         View: script and style put together, and a picture where there is no kernel
 flip_book    FlipBook: pictures behind one slider
 tag_line     TagLine: tags as free parameters under chosen losses
+tag_space    TagSpace: a prediction in four linked views, clustered again as sliders move
 """
 
 from tagvis_lite.widgets.flip_book import FlipBook
 from tagvis_lite.widgets.tag_line import TagLine
+from tagvis_lite.widgets.tag_space import TagSpace
 
-__all__ = ["FlipBook", "TagLine"]
+__all__ = ["FlipBook", "TagLine", "TagSpace"]
