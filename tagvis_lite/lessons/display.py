@@ -5,7 +5,6 @@ Figures are made without pyplot, so a notebook shows each one once, where `show`
 
 from __future__ import annotations
 
-import io
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -16,9 +15,9 @@ from IPython.display import display
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.rcsetup import cycler
 
+from tagvis_lite.figures import png
 from tagvis_lite.overlay import COLOURS
 
-DPI = 80
 STYLE: Any = {
     "axes.prop_cycle": cycler("color", COLOURS),
     "axes.spines.top": False,
@@ -57,7 +56,7 @@ def show(figure: Figure, *, alt: str) -> None:
         raise ValueError(f"alt text {alt!r} is too short: say what the figure shows")
     _check_titles(figure)
     text = " ".join(alt.split())
-    data = {"image/png": b64encode(_png(figure)).decode("ascii"), "text/plain": text}
+    data = {"image/png": b64encode(png(figure)).decode("ascii"), "text/plain": text}
     display(data, metadata={"image/png": {"alt": text}}, raw=True)
 
 
@@ -88,7 +87,7 @@ def explore(
     for value in values:
         figure = Figure(figsize=(2 * size[0], 2 * size[1]), layout="constrained")
         draw(figure, value)
-        pages.append(_png(figure))
+        pages.append(png(figure))
 
     places = [
         round(k * (len(values) - 1) / max(1, shown - 1)) for k in range(min(shown, len(values)))
@@ -101,7 +100,7 @@ def explore(
     strip.suptitle(title)
     _check_titles(strip)
     names = [_name(value) for value in values]
-    display(FlipBook(pages, names, label=label, page=len(pages) // 2, picture=_png(strip), alt=alt))
+    display(FlipBook(pages, names, label=label, page=len(pages) // 2, picture=png(strip), alt=alt))
 
 
 def _name(value: Any) -> str:
@@ -122,10 +121,3 @@ def _check_titles(figure: Figure) -> None:
     for (text, box), (other, other_box) in combinations(boxes, 2):
         if box.overlaps(other_box):
             raise ValueError(f"titles {text!r} and {other!r} overlap: break or shorten them")
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    options = {"optimize": True}
-    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", pil_kwargs=options)
-    return buffer.getvalue()

@@ -6,7 +6,6 @@ own losses; `TagLine` shows every step of the way and rolls again when a reader 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +17,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from tagvis_lite.config import LossConfig
+from tagvis_lite.figures import png
 from tagvis_lite.losses import tagging_loss, tagging_terms
 from tagvis_lite.overlay import COLOURS
 from tagvis_lite.tag_line import descend, draw_frames, draw_line
@@ -196,10 +196,8 @@ class TagLine(View):
         first = roll(self._tags, self._ids, losses, tag_range=tag_range)
         figure = Figure(figsize=(7.5, 2.6 if len(self._ids) == 1 else 3.0), layout="constrained")
         draw_roll(figure, first, self._ids, title)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=80, facecolor="white")
         super().__init__(
-            picture=buffer.getvalue(),
+            picture=png(figure),
             alt=alt,
             instances=int(self._ids.max()),
             margin=margin,

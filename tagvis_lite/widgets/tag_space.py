@@ -7,7 +7,6 @@ tags against frames. `recluster` is the package's own clustering at another thre
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -19,6 +18,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from tagvis_lite.config import InferenceConfig
+from tagvis_lite.figures import png
 from tagvis_lite.instances import Instances, cluster_instances
 from tagvis_lite.overlay import instance_colours, overlay
 from tagvis_lite.video import BACKGROUND, Prediction
@@ -166,14 +166,12 @@ class TagSpace(View):
         self._prediction, self._config = prediction, config
         self._categories = dict(categories or {})
         found = recluster(prediction, config, config.foreground, config.bandwidth)
-        figure = Figure(figsize=(7.0, 5.2), layout="constrained")
+        figure = Figure(figsize=(5.0, 3.8), layout="constrained")
         draw_tag_space(figure, frames, tags, found, frame, title)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=80, facecolor="white")
         small = np.stack([_shrunk(picture) for picture in frames])
         shades = matplotlib.colormaps["viridis"](np.arange(256))[:, :3] * 255
         super().__init__(
-            picture=buffer.getvalue(),
+            picture=png(figure),
             alt=alt,
             frames=small.tobytes(),
             tags=tags.astype(np.float32).tobytes(),

@@ -80,19 +80,8 @@ def opened(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     errors: list[str] = []
 
     def open_view(view: View, *, dark: bool = False, without: Sequence[str] = ()) -> Any:
-        state = {
-            name: _encoded(value)
-            for name, value in view.get_state(list(view.keys)).items()
-            if name not in ("_esm", "_css", "layout", *without)
-        }
-        html = PAGE.format(
-            css=view._css,
-            state=json.dumps(state),
-            script=json.dumps(view._esm).replace("</", "<\\/"),
-            ground="background: #111; color-scheme: dark" if dark else "background: white",
-        )
         file = tmp_path / f"{len(pages)}.html"
-        file.write_text(html, encoding="utf-8")
+        file.write_text(page_of(view, dark=dark, without=without), encoding="utf-8")
         page = chromium.new_page(viewport={"width": 820, "height": 760})
         pages.append(page)
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -105,6 +94,21 @@ def opened(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     for page in pages:
         page.close()
     assert errors == []
+
+
+def page_of(view: View, *, dark: bool = False, without: Sequence[str] = ()) -> str:
+    """A page with this view and all its traits but those in `without`."""
+    state = {
+        name: _encoded(value)
+        for name, value in view.get_state(list(view.keys)).items()
+        if name not in ("_esm", "_css", "layout", *without)
+    }
+    return PAGE.format(
+        css=view._css,
+        state=json.dumps(state),
+        script=json.dumps(view._esm).replace("</", "<\\/"),
+        ground="background: #111; color-scheme: dark" if dark else "background: white",
+    )
 
 
 def _encoded(value: Any) -> Any:

@@ -36,6 +36,19 @@ explore(draw, [1, 2, 3], label="slope", title="steeper", alt=alt)""",
 from tagvis_lite.widgets.tag_line import scatter
 
 TagLine(*scatter(3), title="tags part", alt="Dots on a line gather and then part")""",
+    """import numpy as np
+import torch
+from tagvis_lite.config import InferenceConfig
+from tagvis_lite.video import Prediction
+from tagvis_lite.widgets import TagSpace
+
+tags = torch.zeros(6, 32, 32)
+tags[:, :, 16:] = 4
+logits = torch.full((2, 6, 32, 32), 2.0)
+logits[0, :, 8:24, 4:28] = -2
+frames = np.full((6, 32, 32, 3), 120, np.uint8)
+alt = "Two objects with tags of zero and of four"
+TagSpace(frames, Prediction(tags, logits), InferenceConfig(), title="two heaps", alt=alt)""",
 ]
 
 
@@ -87,7 +100,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def lab(chromium: Any, server: str) -> Iterator[Any]:
     """The notebook in JupyterLab with all cells run; tests fail if the page logged an error."""
     errors: list[str] = []
-    page = chromium.new_page(viewport={"width": 1100, "height": 1500})
+    page = chromium.new_page(viewport={"width": 1100, "height": 2300})
     page.on("pageerror", lambda error: errors.append(str(error)))
     try:
         page.goto(f"{server}/doc/tree/views.ipynb", timeout=60_000)
@@ -125,6 +138,15 @@ def test_the_kernel_rolls_tags_again(lab: Any) -> None:
     lab.keyboard.press("ArrowRight")
     _until(lambda: cells.all_inner_texts() != before)
     assert line.locator("output").first.inner_text() == "0"
+
+
+def test_the_kernel_clusters_again(lab: Any) -> None:
+    space = lab.locator(".tagvis").nth(2)
+    legend = space.locator(".tagvis-row").last
+    assert legend.locator("> span").count() == 2
+    space.get_by_role("slider", name="bandwidth").focus()
+    lab.keyboard.press("End")
+    _until(lambda: legend.locator("> span").count() == 1)
 
 
 def test_a_page_that_is_opened_again_shows_the_view(lab: Any, server: str) -> None:
@@ -169,6 +191,10 @@ def test_views_move_after_the_kernel_has_stopped(lab: Any, server: str) -> None:
     for _ in range(5):
         lab.keyboard.press("ArrowRight")
     assert line.locator("td").all_inner_texts() != before
+    space = lab.locator(".tagvis").nth(2)
+    space.get_by_role("slider", name="frame").focus()
+    lab.keyboard.press("End")
+    assert space.locator("output").first.inner_text() == "5"
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
