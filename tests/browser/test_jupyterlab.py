@@ -43,11 +43,11 @@ from tagvis_lite.video import Prediction
 from tagvis_lite.widgets import TagSpace
 
 tags = torch.zeros(6, 32, 32)
-tags[:, :, 16:] = 4
+tags[:, :, 16:] = 2
 logits = torch.full((2, 6, 32, 32), 2.0)
 logits[0, :, 8:24, 4:28] = -2
 frames = np.full((6, 32, 32, 3), 120, np.uint8)
-alt = "Two objects with tags of zero and of four"
+alt = "Two objects with tags of zero and of two"
 TagSpace(frames, Prediction(tags, logits), InferenceConfig(), title="two heaps", alt=alt)""",
 ]
 
