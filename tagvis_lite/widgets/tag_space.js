@@ -66,7 +66,10 @@ function start({ model, el }) {
           const first = 3 * (t * H * W + k);
           const pixel = frames.subarray(first, first + 3);
           if (!id) return pixel;
-          const edge = at(Math.max(0, row - 1), x) !== id || at(row, Math.max(0, x - 1)) !== id;
+          const sides = [[row - 1, x], [row + 1, x], [row, x - 1], [row, x + 1]];
+          const edge = sides.some(
+            ([y, z]) => y >= 0 && y < H && z >= 0 && z < W && at(y, z) !== id,
+          );
           const mix = edge ? 1 : 0.5;
           return [0, 1, 2].map((c) => pixel[c] * (1 - mix) + colours[3 * id + c] * mix);
         }),
