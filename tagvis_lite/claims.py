@@ -108,6 +108,19 @@ def table_3(rows: Sequence[Row], runs: Path) -> list[Line]:
     return lines
 
 
+def beyond_chance(lines: Sequence[Line]) -> list[Line]:
+    """Lines of `table_3` that differ from the full model by more than seeds scatter.
+
+    Their 95 % interval of the difference in J&F leaves out zero.
+    """
+    found = []
+    for line in lines:
+        difference, _, half = line["J&F against full, here"].partition(" ± ")
+        if half and abs(float(difference)) > float(half):
+            found.append(line)
+    return found
+
+
 def untraced(text: str) -> list[str]:
     """Numbers of a report 'measured here' that the runs linked in their own row do not give.
 

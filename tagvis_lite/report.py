@@ -19,7 +19,17 @@ from matplotlib.patches import Patch
 from tagvis_lite.ablation import READINGS, TABLE_3, Row
 from tagvis_lite.atomic import write_atomically
 from tagvis_lite.checkpoint import load_network
-from tagvis_lite.claims import ABLATION, CARD, Line, read_run, runs_of, table_1, table_2, table_3
+from tagvis_lite.claims import (
+    ABLATION,
+    CARD,
+    Line,
+    beyond_chance,
+    read_run,
+    runs_of,
+    table_1,
+    table_2,
+    table_3,
+)
 from tagvis_lite.data.clips import spread_indices
 from tagvis_lite.data.toy import CATEGORIES, toy_split
 from tagvis_lite.evaluation.tables import markdown_table
@@ -202,16 +212,11 @@ def _origin_words(runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _beyond_chance(lines: Sequence[Line]) -> str:
-    """Which rows differ from the full model by more than the seeds scatter."""
     column = "J&F against full, here"
     tested = [line for line in lines if "±" in line[column]]
     if not tested:
         return "No row has two seeds yet, so none can be told from the full model."
-    beyond = []
-    for line in tested:
-        difference, half = map(float, line[column].split(" ± "))
-        if abs(difference) > half:
-            beyond.append(f"{line['without']} ({difference:+.1f})")
+    beyond = [f"{line['without']} ({line[column]})" for line in beyond_chance(tested)]
     return (
         f"Of the {len(tested)} rows with two seeds or more, those whose interval of the difference "
         f"leaves out zero: {'; '.join(beyond) or 'none'}. One interval in twenty does so by chance."
@@ -222,9 +227,9 @@ def _beyond_chance(lines: Sequence[Line]) -> str:
 
 
 def _in_grey(frames: np.ndarray) -> np.ndarray:
-    """Frames T x H x W x 3 without their colours."""
-    grey: np.ndarray = frames.mean(axis=-1, keepdims=True).round().astype(np.uint8)
-    return grey.repeat(3, axis=-1)
+    """Frames T x H x W x 3 in few greys, whose files are small."""
+    grey = 16 * (frames.mean(axis=-1, keepdims=True) / 16).round()
+    return np.minimum(grey, 255).astype(np.uint8).repeat(3, axis=-1)
 
 
 def _grid(

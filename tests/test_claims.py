@@ -17,6 +17,7 @@ from tagvis_lite.claims import (
     NOT_RUN,
     TABLE_1,
     TABLE_2,
+    beyond_chance,
     read_tables,
     table_1,
     table_2,
@@ -95,6 +96,15 @@ def test_numbers_are_means_with_intervals_over_the_seeds(tmp_path: Path) -> None
     assert (tempra["J&F, here"], tempra["J&F against full, here"]) == ("40.0", "-13.0")
     links = re.findall(r"\]\(\.\./data/runs/ablation/([^)]+)\)", spectra["seeds"])
     assert links == ["spectra-0.json", "spectra-1.json"]
+
+
+def test_only_intervals_without_zero_are_beyond_chance(tmp_path: Path) -> None:
+    write_runs(tmp_path, "full", [0.5, 0.52, 0.51])
+    write_runs(tmp_path, "spectra", [0.31, 0.33, 0.32])
+    write_runs(tmp_path, "specter", [0.3, 0.8, 0.6])
+    write_runs(tmp_path, "tempra", [0.1])
+    found = beyond_chance(table_3(TABLE_3, tmp_path))
+    assert [line["without"] for line in found] == ["L_spectra"]
 
 
 # A number without a run
