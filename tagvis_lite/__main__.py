@@ -88,14 +88,15 @@ def train(
         config: the profile, and any of its fields by name.
         data: root in the DAVIS or YouTube-VIS layout; toy videos are rendered when not given.
         accelerator: cpu, cuda, mps or auto.
-        devices: devices per node.
-        nodes: machines.
-        strategy: how devices work together, as Lightning Fabric names it.
+        devices: devices per node; a step has devices x nodes x batch-size x accumulate clips.
+        nodes: machines, each started with this command, NODE_RANK, MASTER_ADDR and MASTER_PORT.
+        strategy: how devices work together, as Lightning Fabric names it: auto, ddp, ...
     """
     from lightning_fabric import Fabric
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
     from tagvis_lite.data.sources import TOY_TRAIN, read_training_data, toy_training_data
+    from tagvis_lite.training import NonFiniteLossError
     from tagvis_lite.training import train as train_network
 
     try:
@@ -106,7 +107,7 @@ def train(
             strategy=strategy,
             precision=config.train.precision,
         )
-    except (RuntimeError, MisconfigurationException) as error:
+    except (RuntimeError, ValueError, ImportError, MisconfigurationException) as error:
         raise ValueError(f"{accelerator=}, {devices=}, {strategy=}: {error}") from error
     if data is None:
         batch = config.train.batch_size * config.train.accumulate * fabric.world_size
@@ -115,7 +116,17 @@ def train(
     else:
         source = read_training_data(data)
     config = replace(config, model=replace(config.model, num_classes=source.num_classes))
-    result = train_network(config, source.train, source.validation, out, fabric=fabric)
+    try:
+        result = train_network(config, source.train, source.validation, out, fabric=fabric)
+    except NonFiniteLossError:
+        if not fabric.is_global_zero:  # the first process says it for all
+            raise SystemExit(2) from None
+        raise
+    except RuntimeError as error:
+        if fabric.world_size > 1 and lost_a_process(error):
+            where = f"process {fabric.global_rank} of {fabric.world_size}"
+            raise ValueError(f"{where} stopped because another did: see its message") from error
+        raise
     if fabric.is_global_zero:
         score = f"validation J&F {100 * result.best_score:.1f} at step {result.best_step}"
         print(f"{result.weights}: {score}")
@@ -357,6 +368,13 @@ def report(problems: Sequence[object]) -> None:
     if problems:
         raise SystemExit(1)
     print("nothing a server would refuse")
+
+
+def lost_a_process(error: RuntimeError) -> bool:
+    """Whether a collective operation failed, as it does when another process has gone."""
+    from torch.distributed import DistError
+
+    return isinstance(error, DistError) or "gloo" in str(error).lower()
 
 
 def check_device(name: str) -> None:
