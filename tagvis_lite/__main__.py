@@ -6,9 +6,11 @@ Whatever a user can cause and mend ends in one line on standard error and exit c
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -92,13 +94,18 @@ def train(
         nodes: machines, each started with this command, NODE_RANK, MASTER_ADDR and MASTER_PORT.
         strategy: how devices work together, as Lightning Fabric names it: auto, ddp, ...
     """
+    import torch
     from lightning_fabric import Fabric
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
     from tagvis_lite.data.sources import TOY_TRAIN, read_training_data, toy_training_data
+    from tagvis_lite.estimate import device_memory, estimate_training, gemm_rate
     from tagvis_lite.training import NonFiniteLossError
     from tagvis_lite.training import train as train_network
 
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    # A 1 x 1 convolution has two names for one layout, which costs a copy of a few kilobytes.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     try:
         fabric = Fabric(
             accelerator=accelerator,
@@ -116,12 +123,23 @@ def train(
     else:
         source = read_training_data(data)
     config = replace(config, model=replace(config.model, num_classes=source.num_classes))
+    if fabric.is_global_zero and "LOCAL_RANK" not in os.environ:
+        half = config.train.precision != "32-true"
+        rate = gemm_rate(fabric.device, torch.bfloat16 if half else torch.float32)
+        estimate = estimate_training(config, len(source.train), fabric.world_size)
+        print(estimate.describe(rate, device_memory(fabric.device)), flush=True)
     try:
         result = train_network(config, source.train, source.validation, out, fabric=fabric)
     except NonFiniteLossError:
         if not fabric.is_global_zero:  # the first process says it for all
             raise SystemExit(2) from None
         raise
+    except torch.OutOfMemoryError as error:
+        raise ValueError(
+            "the device ran out of memory: try --train.activation-checkpointing, "
+            "--train.precision bf16-mixed, or a smaller --train.batch-size with more "
+            f"--train.accumulate ({str(error)[:100]})"
+        ) from error
     except RuntimeError as error:
         if fabric.world_size > 1 and lost_a_process(error):
             where = f"process {fabric.global_rank} of {fabric.world_size}"

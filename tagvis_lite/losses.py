@@ -279,11 +279,9 @@ def overall_loss(
     semantic = tags.new_zeros(())
     if prediction.semantic_logits is not None:
         logits = _full_precision(prediction.semantic_logits)
+        clips = zip(logits.split(1), clip.semantic.split(1), strict=True)
         semantic = torch.stack(
-            [
-                semantic_loss(logits[b : b + 1], clip.semantic[b : b + 1], config.class_weights)
-                for b in range(len(logits))
-            ]
+            [semantic_loss(*pair, config.class_weights) for pair in clips]
         ).mean()
     overall = _weighted(terms, config) + config.cross_entropy * semantic
     return Losses(**terms, cross_entropy=semantic, overall=overall)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
+from torch.autograd.function import FunctionCtx
 
 
 class CpuSyncBatchNorm3d(nn.BatchNorm3d):
@@ -23,9 +23,9 @@ class CpuSyncBatchNorm3d(nn.BatchNorm3d):
             return super().forward(features)
         wide = features.float()
         axes, shape = (0, 2, 3, 4), (1, -1, 1, 1, 1)
-        mean = _over_processes(wide.mean(axes))
+        mean = _MeanOverProcesses.apply(wide.mean(axes))
         centred = wide - mean.view(shape)
-        variance = _over_processes(centred.square().mean(axes))
+        variance = _MeanOverProcesses.apply(centred.square().mean(axes))
         if self.track_running_stats:
             number = wide.numel() // wide.shape[1] * dist.get_world_size()
             unbiased = variance.detach() * number / max(1, number - 1)
@@ -57,6 +57,19 @@ def synchronise_batch_norm(network: nn.Module, device: torch.device) -> None:
             setattr(network, name, synchronised)
 
 
-def _over_processes(values: Tensor) -> Tensor:
-    mean: Tensor = all_reduce(values) / dist.get_world_size()
-    return mean
+class _MeanOverProcesses(torch.autograd.Function):
+    """Every process has a share in every process's mean, so gradients are averaged as well."""
+
+    @staticmethod
+    def forward(_ctx: FunctionCtx, values: Tensor) -> Tensor:
+        return _mean_over_processes(values)
+
+    @staticmethod
+    def backward(_ctx: FunctionCtx, gradient: Tensor) -> Tensor:
+        return _mean_over_processes(gradient)
+
+
+def _mean_over_processes(values: Tensor) -> Tensor:
+    total = values.clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(total)
+    return total / dist.get_world_size()

@@ -35,11 +35,17 @@ def recomputed(module: nn.Module, inputs: Tensor) -> Tensor:
 @contextmanager
 def _without_statistics(norms: Sequence[_BatchNorm]) -> Iterator[None]:
     """The second time round, batch norm must not count the batch in its statistics again."""
-    tracked = [norm.track_running_stats for norm in norms]
+    counted = [(norm, norm.momentum, _copy(norm.num_batches_tracked)) for norm in norms]
     for norm in norms:
-        norm.track_running_stats = False
+        norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm, before in zip(norms, tracked, strict=True):
-            norm.track_running_stats = before
+        for norm, momentum, batches in counted:
+            norm.momentum = momentum
+            if norm.num_batches_tracked is not None and batches is not None:
+                norm.num_batches_tracked.copy_(batches)
+
+
+def _copy(values: Tensor | None) -> Tensor | None:
+    return None if values is None else values.clone()
