@@ -156,6 +156,8 @@ def predict(
     split: str = "val",
     checkpoint: Path | None = None,
     device: str = "cpu",
+    precision: Literal["fp32", "bf16"] = "fp32",
+    compiled: bool = False,
 ) -> None:
     """Predict the instances of videos: overlay videos, palette PNGs and YouTube-VIS results.
 
@@ -165,6 +167,8 @@ def predict(
         split: which videos of a root.
         checkpoint: weights; those of the toy profile that ship with the package when not given.
         device: cpu, cuda, mps, ...
+        precision: of the network: bf16 is faster where the processor has it.
+        compiled: run the network through torch.compile: for many videos, as it takes minutes.
     """
     from tagvis_lite.data.sources import read_videos
     from tagvis_lite.shipped import shipped
@@ -174,13 +178,20 @@ def predict(
 
     # They import torchvision, which takes seconds: a mistake in the path is told before.
     from tagvis_lite.checkpoint import load_network
+    from tagvis_lite.model.fast import FastTagVIS
     from tagvis_lite.predicting import predict_to_files
 
     network, config = load_network(weights)
     check_device(device)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     predicted = predict_to_files(
-        network, config, videos, out, weights=digest, video_ids=video_ids, device=device
+        FastTagVIS(network, precision, compiled),
+        config,
+        videos,
+        out,
+        weights=digest if precision == "fp32" else f"{digest} in {precision}",
+        video_ids=video_ids,
+        device=device,
     )
     print(f"{out}: {predicted} videos predicted, {len(videos) - predicted} were there already")
 
@@ -189,6 +200,7 @@ def profile(
     config: ConfigFields,
     device: str = "cpu",
     precision: Literal["fp32", "bf16"] = "fp32",
+    compiled: bool = False,
     repeats: int = 3,
 ) -> None:
     """Count the network's parameters and operations, and time each stage of inference.
@@ -199,12 +211,16 @@ def profile(
         config: the profile, and any of its fields by name.
         device: where the network runs.
         precision: of the network.
+        compiled: run the network through torch.compile.
         repeats: the median of so many runs is shown.
     """
     from tagvis_lite.profiling import profile_inference
 
     check_device(device)
-    print(profile_inference(config, device=device, bf16=precision == "bf16", repeats=repeats))
+    table = profile_inference(
+        config, device=device, precision=precision, compiled=compiled, repeats=repeats
+    )
+    print(table)
 
 
 def ablate(

@@ -217,7 +217,7 @@ def learning_rate(config: TrainConfig, step: int, total: int) -> float:
 
 
 def validate(
-    network: TagVIS, videos: Sequence[Video], config: Config, device: torch.device | str = "cpu"
+    network: nn.Module, videos: Sequence[Video], config: Config, device: torch.device | str = "cpu"
 ) -> DavisScores:
     """Predict whole videos and score them: J&F as in the DAVIS unsupervised protocol.
 
