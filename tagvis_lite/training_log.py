@@ -11,7 +11,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from tagvis_lite.atomic import write_atomically
+from tagvis_lite.atomic import naming, write_atomically
 from tagvis_lite.evaluation.davis import DavisScores
 
 LOG_EVERY = 20
@@ -65,7 +65,7 @@ class TrainingLog:
 
     def _write(self, record: Mapping[str, float]) -> None:
         if self.enabled:
-            with self.path.open("a") as file:
+            with naming(self.path), self.path.open("a") as file:
                 seconds = round(time.monotonic() - self.started, 2)
                 file.write(json.dumps({**record, "seconds": seconds}) + "\n")
 
