@@ -100,7 +100,7 @@ def train(
 
     from tagvis_lite.data.sources import TOY_TRAIN, read_training_data, toy_training_data
     from tagvis_lite.estimate import device_memory, estimate_training, gemm_rate
-    from tagvis_lite.training import NonFiniteLossError
+    from tagvis_lite.training import NonFiniteLossError, check_run
     from tagvis_lite.training import train as train_network
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
@@ -123,6 +123,7 @@ def train(
     else:
         source = read_training_data(data)
     config = replace(config, model=replace(config.model, num_classes=source.num_classes))
+    check_run(config, source.train, source.validation)
     if fabric.is_global_zero and "LOCAL_RANK" not in os.environ:
         half = config.train.precision != "32-true"
         rate = gemm_rate(fabric.device, torch.bfloat16 if half else torch.float32)

@@ -49,6 +49,7 @@ from tagvis_lite.video import Clip, Prediction, Video
 __all__ = [
     "NonFiniteLossError",
     "TrainingResult",
+    "check_run",
     "learning_rate",
     "total_steps",
     "train",
@@ -133,7 +134,7 @@ def train(
         NonFiniteLossError: the loss or its gradient is NaN or infinite. No parameter has taken
             part of that step, and the files are those of the step before.
     """
-    _check(config, videos, validation, network)
+    check_run(config, videos, validation, network)
     fabric = fabric or Fabric(devices=1, precision=config.train.precision)
     _check_strategy(fabric)
     dataset = ClipDataset(
@@ -231,9 +232,13 @@ def validate(
     return evaluate_davis(scored())
 
 
-def _check(
-    config: Config, videos: Sequence[Video], validation: Sequence[Video], network: TagVIS | None
+def check_run(
+    config: Config,
+    videos: Sequence[Video],
+    validation: Sequence[Video],
+    network: TagVIS | None = None,
 ) -> None:
+    """Refuse what `train` refuses before it touches a file. Arguments and errors as there."""
     if not videos or not validation:
         raise ValueError("training needs at least one training and one validation video")
     for name in ("epochs", "steps", "batch_size", "accumulate", "validate_every"):
