@@ -142,9 +142,10 @@ def train(
     )
     step_clips = clips_per_step(config.train, fabric.world_size)
     state = _open_run(out, config, step_clips)  # before there is more than one process to fail
-    fabric.launch()
-    if fabric.world_size > 1 and not dist.is_initialized():
-        raise ValueError("this strategy starts no processes of its own here: use strategy ddp")
+    try:
+        fabric.launch()
+    except TypeError as error:  # what Fabric raises where processes are forked or spawned
+        raise ValueError("processes of this strategy start from a function: use ddp") from error
     fabric.seed_everything(config.train.seed, verbose=False)
     network = network or TagVIS(config.model)
     if fabric.world_size > 1:

@@ -9,16 +9,18 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lightning_fabric import Fabric
+from lightning_fabric.strategies import FSDPStrategy
 from tiny_network import TINY
 
-from tagvis_lite import training_log
+from tagvis_lite import training, training_log
 from tagvis_lite.checkpoint import load_state
 from tagvis_lite.config import Config, TrainConfig
 from tagvis_lite.data.sequence import _Endless, clips_per_step
@@ -118,6 +120,19 @@ def test_the_number_of_processes_changes_no_result(name: str, folders: Path) -> 
 def test_another_number_of_clips_a_step_is_no_resume(folders: Path) -> None:
     with pytest.raises(ValueError, match=r"2 clips a step, not 4: .*train\.accumulate"):
         run(folders / "two", 1, accumulate=2)
+
+
+def test_strategies_that_cannot_be_followed_are_refused(tmp_path: Path) -> None:
+    toy = toy_split("train", 1, ToyConfig(size=(32, 32), num_frames=6))[:]
+    forked = Fabric(accelerator="cpu", devices=2, strategy="ddp_fork")
+    with pytest.raises(ValueError, match="use ddp"):
+        train(config(1), toy, toy, tmp_path / "forked", fabric=forked)
+
+
+def test_a_strategy_that_splits_the_network_is_refused() -> None:
+    fabric = cast(Fabric, SimpleNamespace(strategy=FSDPStrategy()))
+    with pytest.raises(ValueError, match=r"FSDPStrategy splits or moves .*: use strategy ddp"):
+        training._check_strategy(fabric)
 
 
 @settings(max_examples=50, deadline=None)
