@@ -13,6 +13,7 @@ mask_editor       MaskEditor: a mask that is moved, shrunk and grown, with its J
 
 from tagvis_lite.widgets.attention_picker import AttentionPicker
 from tagvis_lite.widgets.flip_book import FlipBook
+from tagvis_lite.widgets.mask_editor import Change, MaskEditor
 from tagvis_lite.widgets.tag_line import TagLine
 
-__all__ = ["AttentionPicker", "FlipBook", "TagLine"]
+__all__ = ["AttentionPicker", "Change", "FlipBook", "MaskEditor", "TagLine"]

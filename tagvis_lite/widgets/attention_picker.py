@@ -108,7 +108,8 @@ def draw_picked(
     own = maps[frame, row * grid[1] + column]
     answering = range(len(pictures)) if len(own) == len(pictures) else [frame]
     columns = min(len(answering), ceil(sqrt(2 * len(answering))))
-    left, right = figure.subfigures(1, 2, width_ratios=(1.2, max(1.2, columns * 0.62)))
+    widths = (1.2, max(1.2, columns * 0.62))
+    left, right = figure.subfigures(1, 2, width_ratios=widths, squeeze=False)[0]
     axis = left.subplots()
     axis.imshow(pictures[frame])
     height, width = pictures.shape[1] / grid[0], pictures.shape[2] / grid[1]
@@ -222,7 +223,9 @@ def _check(
             f"maps are {maps.shape}: {frames} pictures and a grid of {grid[0]} x {grid[1]} need "
             f"{fitting[1]}, or {fitting[0]} where each frame asks itself"
         )
-    if not (np.isfinite(maps).all() and maps.min() >= 0 and np.allclose(maps.sum(-1), 1, atol=1e-3)):
+    if not (
+        np.isfinite(maps).all() and maps.min() >= 0 and np.allclose(maps.sum(-1), 1, atol=1e-3)
+    ):
         raise ValueError("maps must be weights, not negative, of sum 1 over each answering frame")
     if shares is not None and tuple(shares.shape) != maps.shape[:3]:
         raise ValueError(f"shares are {tuple(shares.shape)}: these maps need {maps.shape[:3]}")

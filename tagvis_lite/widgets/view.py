@@ -24,7 +24,7 @@ def still(figure: Figure) -> bytes:
     """A figure as a PNG of 256 colours at 80 dpi: about a third of the bytes of true colour."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=80, facecolor="white")
-    picture = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    picture = Image.open(buffer).convert("RGB").quantize(256, Image.Quantize.FASTOCTREE)
     small = io.BytesIO()
     picture.save(small, format="PNG", optimize=True)
     return small.getvalue()
