@@ -116,7 +116,8 @@ def draw_picked(
     for colour, line in (("black", 4), ("white", 2)):
         corner = (column * width - 0.5, row * height - 0.5)
         axis.add_patch(_outline(corner, width, height, colour, line))
-    axis.set(xticks=[], yticks=[], title=f"frame {frame} asks")
+    axis.set_title(f"frame {frame} asks")
+    axis.set_axis_off()
     rows = ceil(len(answering) / columns)
     axes = right.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
