@@ -112,3 +112,9 @@ function ticks(low, high, count = 6) {
   for (let k = Math.ceil(low / step); k * step <= high; k++) found.push(k * step);
   return found.map((value) => [value, value.toFixed(Math.max(0, -Math.floor(Math.log10(step))))]);
 }
+
+/** Bytes of a trait that were deflated by zlib, as a typed array. */
+async function inflated(view, Type) {
+  const stream = new Blob([view]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Type(await new Response(stream).arrayBuffer());
+}
