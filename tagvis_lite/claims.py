@@ -199,9 +199,7 @@ def _plus_minus(mean: float, half_width: float, sign: str = "") -> str:
     return text if math.isinf(half_width) else f"{text} ± {half_width:.1f}"
 
 
-def _benchmark(
-    data: str, claims: Sequence[tuple[str, ...]], columns: Sequence[str]
-) -> list[dict[str, str]]:
+def _benchmark(data: str, claims: Sequence[tuple[str, ...]], columns: Sequence[str]) -> list[Line]:
     """Rows of Table I or II: the paper's, then ours on its data, then ours on toy videos."""
     card_path = shipped(CARD)
     card = read_run(card_path)
