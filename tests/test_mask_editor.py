@@ -252,6 +252,7 @@ def test_an_object_must_be_seen() -> None:
 
 def test_lesson_16_stores_little() -> None:
     view = MaskEditor(square(70, 15, 40), changes=[Change(5, radius=3)], title="moved", alt=ALT)
+    assert not set(view.heavy) & set(view.get_state())
     state = [
         b64encode(value).decode() if isinstance(value, bytes) else value
         for value in view.get_state().values()

@@ -3,7 +3,7 @@ const TILES = 480;
 const GAP = 8;
 const INK = [255, 176, 0];
 
-async function render({ model, el }) {
+async function start({ model, el }) {
   const [rows, columns] = model.get("grid");
   const cells = rows * columns;
   const answering = model.get("answering");
@@ -177,4 +177,4 @@ function darkened(image) {
   context.putImageData(pixels, 0, 0);
   return copy;
 }
-export default { render };
+export default { render: (view) => whenThere(view.model, "levels", () => start(view)) };

@@ -142,6 +142,7 @@ class AttentionPicker(View):
     """
 
     _esm = script("attention_picker.js")
+    heavy = ("pictures", "levels")
     pictures = traitlets.List(traitlets.Bytes()).tag(sync=True)
     grid = traitlets.List(traitlets.Int()).tag(sync=True)
     answering = traitlets.Int().tag(sync=True)

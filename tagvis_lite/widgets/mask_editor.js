@@ -3,7 +3,7 @@ const TALLEST = 340;
 const [BOTH, TOO_MUCH, MISSED, NEAR] = [1, 2, 3, 4];
 const BEFORE_RADII = 5; // columns of the table, as in mask_editor.py
 
-async function render({ model, el }) {
+async function start({ model, el }) {
   const [rows, columns] = model.get("size");
   const pixels = rows * columns;
   const truth = typed(model.get("truth"), Uint8Array);
@@ -205,4 +205,4 @@ function key(colour, name) {
   if (colour === null) chip.style.opacity = 0.25;
   return element("span", {}, chip, name);
 }
-export default { render };
+export default { render: (view) => whenThere(view.model, "table", () => start(view)) };

@@ -172,6 +172,7 @@ class MaskEditor(View):
     """
 
     _esm = script("mask_editor.js")
+    heavy = ("sized", "table")
     truth = traitlets.Bytes().tag(sync=True)
     sized = traitlets.Bytes().tag(sync=True)
     size = traitlets.List(traitlets.Int()).tag(sync=True)

@@ -90,16 +90,16 @@ function follow(model, names, draw) {
 function whenThere(model, name, start) {
   const there = () => (model.get(name)?.byteLength ?? model.get(name)?.length ?? 0) > 0;
   if (there()) return start();
-  let stop = () => {};
+  let stop = null;
   const begin = () => {
     model.off(`change:${name}`, begin);
     stop = start();
   };
   model.on(`change:${name}`, begin);
   model.send({ wanted: "heavy" });
-  return () => {
+  return async () => {
     model.off(`change:${name}`, begin);
-    stop();
+    (await stop)?.();
   };
 }
 
