@@ -1,16 +1,17 @@
 """Areas and intersections of COCO run-length encoded masks, without decoding a pixel.
 
 `pycocotools.mask` trusts its input: runs that do not fill the frame make it loop forever or read
-past the end of the string. Here all masks of several tracks are parsed at once in NumPy, each is
-checked, and what the metric needs (areas, intersections) follows from where runs begin and end.
+past the end of the string. Here all masks of several tracks are parsed at once in NumPy, and each
+is checked; areas follow from that. To intersect masks nothing is as fast as pycocotools' loop over
+two lists of runs, so the masks, sound by then, go to it: all of a frame at once.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,42 +25,31 @@ LONGEST_NUMBER = 7
 
 @dataclass(frozen=True)
 class MaskTrack:
-    """The masks of one instance in T frames of H x W pixels.
+    """The masks of one instance in T frames of one size.
 
     Attributes:
         areas: int64, T: pixels of each mask, 0 where there is none.
-        edges: float64, 2N: first pixel and one past the last pixel of each of the N runs,
-            counted down the columns of the T frames laid end to end; never decreasing.
+        rles: T: sound compressed RLEs without empty runs inside.
     """
 
     areas: np.ndarray
-    edges: np.ndarray
-
-    @cached_property
-    def area(self) -> int:
-        """Pixels of all masks."""
-        return int(self.areas.sum())
-
-    @cached_property
-    def covered(self) -> np.ndarray:
-        """Pixels of the track before each edge: float64, 2N."""
-        lengths = (self.edges[1::2] - self.edges[::2]).astype(np.int64)
-        covered = np.repeat(np.cumsum(lengths), 2)
-        covered[::2] -= lengths
-        return covered.astype(float)
+    rles: list[dict[str, Any]]
 
 
-def intersection(a: MaskTrack, b: MaskTrack) -> int:
-    """Pixels that two tracks of one video share, summed over frames.
+def intersections(tracks: Sequence[MaskTrack], others: Sequence[MaskTrack]) -> np.ndarray:
+    """Pixels that tracks of one video share, summed over frames: int64, tracks x others.
 
-    The number of pixels of `b` before a position is piecewise linear with slopes 0 and 1, so
-    interpolating it at both ends of each run of `a` counts the pixels of `b` inside that run
-    (exactly: all values are integers below 2^53).
+    With a crowd, the IoU of pycocotools is intersection / area of the first mask. Of integers
+    below 2^31, this gives back the intersection exactly.
     """
-    if len(a.edges) == 0 or len(b.edges) == 0:
-        return 0
-    before = np.interp(a.edges, b.edges, b.covered)
-    return int((before[1::2] - before[::2]).sum())
+    shared = np.zeros((len(tracks), len(others)))
+    crowds = [True] * len(others)
+    areas = np.array([track.areas for track in tracks], float).T[:, :, None]
+    masks = zip(*(track.rles for track in tracks), strict=True)
+    of_others = zip(*(track.rles for track in others), strict=True)
+    for area, here, there in zip(areas, masks, of_others, strict=True):
+        shared += np.rint(coco_mask.iou(list(here), list(there), crowds) * area)
+    return shared.astype(np.int64)
 
 
 def read_tracks(
@@ -78,56 +68,60 @@ def read_tracks(
     Raises:
         ValueError: a mask of another size, or not a valid one.
     """
-    places = [
-        (track, t)
-        for track, segmentations in enumerate(tracks)
-        for t, segmentation in enumerate(segmentations)
-        if segmentation
-    ]
-    areas = [np.zeros(len(segmentations), np.int64) for segmentations in tracks]
-    if not places:
-        return [MaskTrack(area, np.empty(0)) for area in areas]
+    size, frame_size = [height, width], height * width
+    no_mask = coco_mask.frPyObjects({"size": size, "counts": [frame_size]}, height, width)
+    rles_of_tracks: list[list[dict[str, Any]]] = []
+    strings: list[str] = []
+    frames: list[int] = []
+    ends_of_tracks = []
+    for segmentations, name in zip(tracks, names, strict=True):
+        rles = [no_mask] * len(segmentations)
+        for t, segmentation in enumerate(segmentations):
+            if segmentation:
+                counts = segmentation.get("counts") if type(segmentation) is dict else None
+                if type(counts) is not str or segmentation.get("size") != size:
+                    where = f"{name}, segmentation {t}"
+                    counts = _compressed_counts(segmentation, (height, width), where)
+                    segmentation = {"size": size, "counts": counts}
+                rles[t] = segmentation
+                strings.append(counts)
+                frames.append(t)
+        rles_of_tracks.append(rles)
+        ends_of_tracks.append(len(strings))
+    mask_areas = np.empty(0, np.int64)
+    if strings:
+        try:
+            background, foreground, first = _parse_runs(strings)
+            both = (background + foreground).view(np.uint32)
+            filled = np.add.reduceat(both, first, dtype=np.int64) == frame_size
+            _refuse(~filled, f"does not fill {height} x {width} pixels")
+        except _BadMaskError as error:
+            name = names[bisect_right(ends_of_tracks, error.mask)]
+            raise ValueError(f"{name}, segmentation {frames[error.mask]} {error.reason}") from None
+        mask_areas = np.add.reduceat(foreground, first, dtype=np.int64)
+        for mask, counts in _with_empty_runs(background, foreground, first):
+            rles = rles_of_tracks[bisect_right(ends_of_tracks, mask)]
+            rle = {"size": size, "counts": counts}
+            rles[frames[mask]] = coco_mask.frPyObjects(rle, height, width)
 
-    def where(mask: int) -> str:
-        track, t = places[mask]
-        return f"{names[track]}, segmentation {t}"
-
-    strings = [
-        _compressed_counts(tracks[track][t], (height, width), where(mask))
-        for mask, (track, t) in enumerate(places)
-    ]
-    try:
-        background, foreground, first = _parse_runs(strings)
-        mask_areas = np.add.reduceat(foreground, first)
-        filled = mask_areas + np.add.reduceat(background, first)
-        _refuse(filled != height * width, f"does not fill {height} x {width} pixels")
-    except _BadMaskError as error:
-        raise ValueError(f"{where(error.mask)} {error.reason}") from None
-
-    track_of, frame_of = np.array(places).T
-    skipped = (frame_of - np.arange(len(places))) * (height * width)
-    ends = np.cumsum(background + foreground)
-    ends += np.repeat(skipped, np.diff(first, append=len(ends)))
-    edges = np.empty(2 * len(ends))
-    edges[::2] = ends - foreground
-    edges[1::2] = ends
-    begins = np.append(2 * first, len(edges))
     read = []
-    for track, area in enumerate(areas):
-        low, high = np.searchsorted(track_of, (track, track + 1))
-        area[frame_of[low:high]] = mask_areas[low:high]
-        read.append(MaskTrack(area, edges[begins[low] : begins[high]]))
+    low = 0
+    for rles, high in zip(rles_of_tracks, ends_of_tracks, strict=True):
+        areas = np.zeros(len(rles), np.int64)
+        areas[frames[low:high]] = mask_areas[low:high]
+        read.append(MaskTrack(areas, rles))
+        low = high
     return read
 
 
-def _compressed_counts(segmentation: Any, size: tuple[int, int], where: str) -> bytes:
+def _compressed_counts(segmentation: Any, size: tuple[int, int], where: str) -> str:
     """The string of a mask as compressed RLE, which is what nearly all of them are already."""
     check_segmentation(segmentation, size, where)
     counts = None if isinstance(segmentation, list) else segmentation["counts"]
     if isinstance(counts, bytes):
-        return counts
+        return counts.decode("latin-1")
     if isinstance(counts, str):
-        return counts.encode(errors="surrogatepass")
+        return counts
     rle = {"size": list(size), "counts": counts}
     if counts is None:
         mask = decode_segmentation(segmentation, size, where)
@@ -136,10 +130,10 @@ def _compressed_counts(segmentation: Any, size: tuple[int, int], where: str) -> 
         rle = coco_mask.frPyObjects(rle, *size)
     else:
         raise ValueError(f"{where} does not fill {size[0]} x {size[1]} pixels")
-    return rle["counts"]
+    return rle["counts"].decode("ascii")
 
 
-def _parse_runs(strings: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _parse_runs(strings: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Run lengths of compressed RLEs, the format of `rleToString` of the COCO mask API.
 
     A mask is a sequence of run lengths, background first. From the fourth on, a run is stored as
@@ -147,56 +141,106 @@ def _parse_runs(strings: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.nd
     48 + 5 bits + 32 if more characters follow, low bits first, sign in the highest bit.
 
     Returns:
-        background: int64, N: lengths of the background runs of all masks.
-        foreground: int64, N: of the foreground run after each of them, 0 if there is none.
+        background: int32, N: lengths of the background runs of all masks.
+        foreground: int32, N: of the foreground run after each of them; of length 0 at the end of
+            every mask, after a background of length 0 if that was in the foreground.
         first: int64, one per mask: where its runs begin in both.
     """
-    sizes = np.array([len(string) for string in strings])
-    _refuse(sizes == 0, "has empty 'counts'")
+    text = "0".join(strings) + "0"  # after a last run of background, the length of the last pair
+    sizes = np.fromiter(map(len, strings), np.int64, len(strings)) + 1
+    _refuse(sizes == 1, "has empty 'counts'")
+    if not text.isascii():
+        _refuse(np.array([not string.isascii() for string in strings]), _FOREIGN)
+    characters = np.frombuffer(text.encode("ascii"), np.uint8) - np.uint8(48)
     last = np.cumsum(sizes) - 1
-    characters = np.frombuffer(b"".join(strings), np.uint8) - np.uint8(48)
     if characters.max() > 63:
-        foreign = np.maximum.reduceat(characters, last - sizes + 1) > 63
-        _refuse(foreign, "has 'counts' with characters that no RLE has")
-    _refuse(characters[last] >= 32, "has 'counts' that are cut off")
+        _refuse(np.maximum.reduceat(characters, last - sizes + 1) > 63, _FOREIGN)
+    _refuse(characters[last - 1] >= 32, "has 'counts' that are cut off")
+    continued = np.flatnonzero(characters >= 32)
+    numbers, beyond = _numbers(characters, continued)
+    if len(beyond):
+        of_mask = np.arange(len(sizes)) == np.searchsorted(last, beyond[0])
+        _refuse(of_mask, "has 'counts' with a number beyond any frame")
 
-    low_bits = (characters & 31).view(np.int8)
-    ends = np.flatnonzero(characters < 32)
-    numbers = ((low_bits[ends] ^ 16) - 16).astype(np.int64)
-    before = ends - 1
-    unread = np.flatnonzero(characters[before] >= 32)
-    before = before[unread]
-    for _ in range(LONGEST_NUMBER - 1):
-        numbers[unread] = (numbers[unread] << 5) + low_bits[before]
-        before = before - 1
-        more = characters[before] >= 32
-        unread, before = unread[more], before[more]
-    amounts = np.diff(np.searchsorted(ends, last), prepend=-1)
-    if len(unread):
-        too_long = np.bincount(np.searchsorted(last, before), minlength=len(sizes)) > 0
-        _refuse(too_long, "has 'counts' with a number beyond any frame")
-
+    amounts = sizes - np.diff(np.searchsorted(continued, last), prepend=0)
     odd = amounts % 2 == 1
-    differences = np.insert(numbers, np.cumsum(amounts)[odd], 0)
+    if odd.any():
+        numbers = np.insert(numbers, np.cumsum(amounts)[odd], 0)
     pairs = (amounts + 1) // 2
-    first = np.cumsum(pairs) - pairs
-    background, foreground = differences[::2].copy(), differences[1::2].copy()
+    ends = np.cumsum(pairs)
+    first = ends - pairs
+    background, foreground = numbers[::2].copy(), numbers[1::2].copy()
     second = first[pairs > 1] + 1
     background[second] -= background[second - 1]
     for runs in (background, foreground):
-        runs[first[1:]] -= np.add.reduceat(runs, first)[:-1]
-        np.cumsum(runs, out=runs)
-    foreground[(first + pairs - 1)[odd]] = 0
+        # Sums in 32 bits may wrap. But no number does, so where the runs of a mask first leave
+        # the range from 0 to 2^31 - 1, there is a negative one.
+        runs[first[1:]] -= np.add.reduceat(runs, first, dtype=np.int32)[:-1]
+        np.cumsum(runs, dtype=np.int32, out=runs)
+    foreground[ends - 1] = 0
+    background[(ends - 1)[odd]] = 0
     if min(background.min(), foreground.min()) < 0:
         negative = np.minimum.reduceat(np.minimum(background, foreground), first) < 0
         _refuse(negative, "has runs of negative length")
     return background, foreground, first
 
 
+def _numbers(characters: np.ndarray, continued: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers as they are stored, of uint8 characters less 48.
+
+    Args:
+        characters: the last one must end a number.
+        continued: index of those characters after which their number goes on, few as a rule.
+
+    Returns:
+        numbers: int32.
+        beyond: int64, index of a character of each number that takes more than 32 bits.
+    """
+    ending = np.delete(characters, continued) if len(continued) else characters
+    numbers = ((ending ^ np.uint8(16)).view(np.int8) - np.int8(16)).astype(np.int32)
+    if len(continued) == 0:
+        return numbers, continued
+    # As many numbers end before a character as there are others before it.
+    number = continued - np.arange(len(continued))
+    begins = np.flatnonzero(np.diff(number, prepend=-1))
+    lengths = np.diff(begins, append=len(number))
+    too_long = lengths >= LONGEST_NUMBER
+    if too_long.any():
+        return numbers, continued[begins[too_long]]
+    digit = np.arange(len(number)) - np.repeat(begins, lengths)
+    low_bits = (characters[continued] & 31).astype(np.int64) << (5 * digit)
+    long = number[begins]
+    values = (numbers[long].astype(np.int64) << (5 * lengths)) + np.add.reduceat(low_bits, begins)
+    numbers[long] = values
+    return numbers, continued[begins[numbers[long] != values]]
+
+
+def _with_empty_runs(
+    background: np.ndarray, foreground: np.ndarray, first: np.ndarray
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Masks with a run of length 0 between others, and their runs joined over it.
+
+    Some encoders write them. pycocotools takes two of them at the same place for the end.
+    """
+    empty = (background == 0) | (foreground == 0)
+    empty[first] = foreground[first] == 0
+    ends = np.append(first[1:], len(background))
+    empty[ends - 1] = False
+    places = np.flatnonzero(empty)
+    for mask in np.unique(np.searchsorted(first, places, side="right") - 1).tolist():
+        runs = slice(first[mask], ends[mask])
+        edges = np.cumsum(np.stack([background[runs], foreground[runs]], axis=1))
+        changes, times = np.unique(edges, return_counts=True)
+        yield mask, np.diff(changes[times % 2 == 1], prepend=0, append=edges[-1])
+
+
 class _BadMaskError(Exception):
     def __init__(self, mask: int, reason: str) -> None:
         self.mask = mask
         self.reason = reason
+
+
+_FOREIGN = "has 'counts' with characters that no RLE has"
 
 
 def _refuse(masks: np.ndarray, reason: str) -> None:

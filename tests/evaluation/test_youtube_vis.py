@@ -19,7 +19,7 @@ from trackeval.metrics import TrackMAP
 sys.path.insert(0, str(Path(__file__).parent))
 import literal_youtube_vis as literal
 
-from tagvis_lite.evaluation.rle import intersection, read_tracks
+from tagvis_lite.evaluation.rle import MaskTrack, intersections, read_tracks
 from tagvis_lite.evaluation.youtube_vis import (
     YoutubeVISScores,
     evaluate_tracks,
@@ -377,6 +377,10 @@ def test_equal_scores_of_two_videos_rank_in_the_order_of_ids() -> None:
 
 
 # ---------------------------------------------------------------- masks
+
+
+def intersection(a: MaskTrack, b: MaskTrack) -> int:
+    return int(intersections([a], [b])[0, 0])
 
 
 @FUZZ
