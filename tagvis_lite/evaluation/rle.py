@@ -22,6 +22,9 @@ from tagvis_lite.data.segmentation import check_segmentation, decode_segmentatio
 LONGEST_NUMBER = 7
 """Characters of 5 bits that one number may take: 35 bits hold any run and any difference."""
 
+FEW_PAIRS = 3
+"""Pairs of tracks that pycocotools merges faster one by one than it takes the IoUs of all."""
+
 
 @dataclass(frozen=True)
 class MaskTrack:
@@ -42,6 +45,9 @@ def intersections(tracks: Sequence[MaskTrack], others: Sequence[MaskTrack]) -> n
     With a crowd, the IoU of pycocotools is intersection / area of the first mask. Of integers
     below 2^31, this gives back the intersection exactly.
     """
+    if len(tracks) * len(others) <= FEW_PAIRS:
+        pairs = [[_intersection(track, other) for other in others] for track in tracks]
+        return np.array(pairs, np.int64)
     shared = np.zeros((len(tracks), len(others)))
     crowds = [True] * len(others)
     areas = np.array([track.areas for track in tracks], float).T[:, :, None]
@@ -50,6 +56,12 @@ def intersections(tracks: Sequence[MaskTrack], others: Sequence[MaskTrack]) -> n
     for area, here, there in zip(areas, masks, of_others, strict=True):
         shared += np.rint(coco_mask.iou(list(here), list(there), crowds) * area)
     return shared.astype(np.int64)
+
+
+def _intersection(track: MaskTrack, other: MaskTrack) -> int:
+    frames = np.flatnonzero((track.areas > 0) & (other.areas > 0)).tolist()
+    merged = [coco_mask.merge([track.rles[t], other.rles[t]], True) for t in frames]
+    return int(coco_mask.area(merged).sum()) if merged else 0
 
 
 def read_tracks(
@@ -133,7 +145,7 @@ def _compressed_counts(segmentation: Any, size: tuple[int, int], where: str) -> 
     return rle["counts"].decode("ascii")
 
 
-def _parse_runs(strings: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def _parse_runs(strings: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Run lengths of compressed RLEs, the format of `rleToString` of the COCO mask API.
 
     A mask is a sequence of run lengths, background first. From the fourth on, a run is stored as

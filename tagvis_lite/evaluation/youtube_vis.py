@@ -220,8 +220,8 @@ def _ious(found: Sequence[MaskTrack], objects: Sequence[MaskTrack]) -> np.ndarra
     both = areas.sum(axis=1)[:, None] + of_objects.sum(axis=1)
     largest = np.stack([np.minimum(areas, other).sum(axis=1) for other in of_objects], axis=1)
     near = (3 * largest >= both) & (largest > 0)
-    d, g = np.flatnonzero(near.any(axis=1)), np.flatnonzero(near.any(axis=0))
-    if len(d):
+    d, g = (np.flatnonzero(near.any(axis=axis)).tolist() for axis in (1, 0))
+    if d:
         shared = intersections([found[k] for k in d], [objects[k] for k in g])
         ious[np.ix_(d, g)] = shared / (both[np.ix_(d, g)] - shared)
     return ious

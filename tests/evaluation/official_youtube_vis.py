@@ -1,9 +1,9 @@
 """YouTube-VIS AP and AR the way of the official scorer, `ytvoseval.py`.
 
-That is a fork of pycocotools' `COCOeval` with tracks for masks, and fails on current NumPy. Here the
-matching, the curves and their accumulation are `COCOeval`'s own, as installed; what the fork changes
-is written anew: mean areas and the IoU of tracks. Left out is work of the fork that bears on no
-score (copies, boxes, indices), so its own running time is above this one's.
+That is a fork of pycocotools' `COCOeval` with tracks for masks, and fails on current NumPy. Here
+matching, curves and their accumulation are `COCOeval`'s own, as installed; what the fork changes is
+written anew: mean areas and the IoU of tracks. Left out is work of the fork that bears on no score
+(copies, boxes, indices), so its own running time is above this one's.
 
 It knows only what the fork knows: compressed RLEs that are sound, and `areas` in the ground truth.
 """
@@ -30,7 +30,8 @@ class YoutubeVISEval(COCOeval):
     def _prepare(self):
         self._gts.clear()
         self._dts.clear()
-        for into, entries in ((self._gts, self.ground_truth["annotations"]), (self._dts, self.results)):
+        objects = self.ground_truth["annotations"]
+        for into, entries in ((self._gts, objects), (self._dts, self.results)):
             for k, entry in enumerate(entries, start=1):
                 areas = entry.get("areas")
                 if areas is None:
@@ -45,7 +46,7 @@ class YoutubeVISEval(COCOeval):
                 }
                 into[entry["video_id"], entry["category_id"]].append(entry | known)
 
-    def computeIoU(self, video, category):  # noqa: N802 (its name in COCOeval)
+    def computeIoU(self, video, category):
         objects, found = self._gts[video, category], self._dts[video, category]
         if not objects and not found:
             return []
