@@ -2,16 +2,16 @@
 
 `pycocotools.mask` trusts its input: runs that do not fill the frame make it loop forever or read
 past the end of the string. Here all masks of several tracks are parsed at once in NumPy, and each
-is checked; areas follow from that. To intersect masks nothing is as fast as pycocotools' loop over
-two lists of runs, so the masks, sound by then, go to it: all of a frame at once.
+is checked, and what the metric needs (areas, intersections) follows from where runs begin and end.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,46 +22,50 @@ from tagvis_lite.data.segmentation import check_segmentation, decode_segmentatio
 LONGEST_NUMBER = 7
 """Characters of 5 bits that one number may take: 35 bits hold any run and any difference."""
 
-FEW_PAIRS = 3
-"""Pairs of tracks that pycocotools merges faster one by one than it takes the IoUs of all."""
-
 
 @dataclass(frozen=True)
 class MaskTrack:
-    """The masks of one instance in T frames of one size.
+    """The masks of one instance in T frames of H x W pixels.
 
     Attributes:
         areas: int64, T: pixels of each mask, 0 where there is none.
-        rles: T: sound compressed RLEs without empty runs inside.
+        ends: int64, N: one past the last pixel of each run, counted down the columns of the T
+            frames laid end to end; never decreasing.
+        lengths: int32, N: pixels of each run, some of them 0.
     """
 
     areas: np.ndarray
-    rles: list[dict[str, Any]]
+    ends: np.ndarray
+    lengths: np.ndarray
+
+    @cached_property
+    def edges(self) -> np.ndarray:
+        """First pixel and one past the last pixel of each run: float64, 2N."""
+        edges = np.empty(2 * len(self.ends))
+        np.subtract(self.ends, self.lengths, out=edges[::2])
+        edges[1::2] = self.ends
+        return edges
+
+    @cached_property
+    def covered(self) -> np.ndarray:
+        """Pixels of the track before each edge: float64, 2N."""
+        covered = np.empty(2 * len(self.ends))
+        covered[1::2] = np.cumsum(self.lengths, dtype=np.int64)
+        np.subtract(covered[1::2], self.lengths, out=covered[::2])
+        return covered
 
 
-def intersections(tracks: Sequence[MaskTrack], others: Sequence[MaskTrack]) -> np.ndarray:
-    """Pixels that tracks of one video share, summed over frames: int64, tracks x others.
+def intersection(a: MaskTrack, b: MaskTrack) -> int:
+    """Pixels that two tracks of one video share, summed over frames.
 
-    With a crowd, the IoU of pycocotools is intersection / area of the first mask. Of integers
-    below 2^31, this gives back the intersection exactly.
+    The number of pixels of `b` before a position is piecewise linear with slopes 0 and 1, so
+    interpolating it at both ends of each run of `a` counts the pixels of `b` inside that run
+    (exactly: all values are integers below 2^53).
     """
-    if len(tracks) * len(others) <= FEW_PAIRS:
-        pairs = [[_intersection(track, other) for other in others] for track in tracks]
-        return np.array(pairs, np.int64)
-    shared = np.zeros((len(tracks), len(others)))
-    crowds = [True] * len(others)
-    areas = np.array([track.areas for track in tracks], float).T[:, :, None]
-    masks = zip(*(track.rles for track in tracks), strict=True)
-    of_others = zip(*(track.rles for track in others), strict=True)
-    for area, here, there in zip(areas, masks, of_others, strict=True):
-        shared += np.rint(coco_mask.iou(list(here), list(there), crowds) * area)
-    return shared.astype(np.int64)
-
-
-def _intersection(track: MaskTrack, other: MaskTrack) -> int:
-    frames = np.flatnonzero((track.areas > 0) & (other.areas > 0)).tolist()
-    merged = [coco_mask.merge([track.rles[t], other.rles[t]], True) for t in frames]
-    return int(coco_mask.area(merged).sum()) if merged else 0
+    if len(a.ends) == 0 or len(b.ends) == 0:
+        return 0
+    before = np.interp(a.edges, b.edges, b.covered)
+    return int((before[1::2] - before[::2]).sum())
 
 
 def read_tracks(
@@ -81,47 +85,44 @@ def read_tracks(
         ValueError: a mask of another size, or not a valid one.
     """
     size, frame_size = [height, width], height * width
-    no_mask = coco_mask.frPyObjects({"size": size, "counts": [frame_size]}, height, width)
-    rles_of_tracks: list[list[dict[str, Any]]] = []
     strings: list[str] = []
     frames: list[int] = []
     ends_of_tracks = []
     for segmentations, name in zip(tracks, names, strict=True):
-        rles = [no_mask] * len(segmentations)
         for t, segmentation in enumerate(segmentations):
             if segmentation:
                 counts = segmentation.get("counts") if type(segmentation) is dict else None
                 if type(counts) is not str or segmentation.get("size") != size:
                     where = f"{name}, segmentation {t}"
                     counts = _compressed_counts(segmentation, (height, width), where)
-                    segmentation = {"size": size, "counts": counts}
-                rles[t] = segmentation
                 strings.append(counts)
                 frames.append(t)
-        rles_of_tracks.append(rles)
         ends_of_tracks.append(len(strings))
-    mask_areas = np.empty(0, np.int64)
-    if strings:
-        try:
-            background, foreground, first = _parse_runs(strings)
-            both = (background + foreground).view(np.uint32)
-            filled = np.add.reduceat(both, first, dtype=np.int64) == frame_size
-            _refuse(~filled, f"does not fill {height} x {width} pixels")
-        except _BadMaskError as error:
-            name = names[bisect_right(ends_of_tracks, error.mask)]
-            raise ValueError(f"{name}, segmentation {frames[error.mask]} {error.reason}") from None
-        mask_areas = np.add.reduceat(foreground, first, dtype=np.int64)
-        for mask, counts in _with_empty_runs(background, foreground, first):
-            rles = rles_of_tracks[bisect_right(ends_of_tracks, mask)]
-            rle = {"size": size, "counts": counts}
-            rles[frames[mask]] = coco_mask.frPyObjects(rle, height, width)
+    areas = [np.zeros(len(segmentations), np.int64) for segmentations in tracks]
+    if not strings:
+        return [MaskTrack(area, np.empty(0, np.int64), np.empty(0, np.int32)) for area in areas]
 
+    frame_of = np.array(frames)
+    try:
+        background, foreground, first = _parse_runs(strings)
+        # Missing masks lengthen the first run of the next; a new track leads back to its start.
+        ends = background.astype(np.int64) + foreground
+        ends[first] += (np.diff(frame_of, prepend=-1) - 1) * frame_size
+        np.cumsum(ends, out=ends)
+        begins = np.append(first, len(ends))
+        filled = ends[begins[1:] - 1] == (frame_of + 1) * frame_size
+        _refuse(~filled, f"does not fill {height} x {width} pixels")
+    except _BadMaskError as error:
+        name = names[bisect_right(ends_of_tracks, error.mask)]
+        raise ValueError(f"{name}, segmentation {frames[error.mask]} {error.reason}") from None
+
+    mask_areas = np.add.reduceat(foreground, first, dtype=np.int64)
     read = []
     low = 0
-    for rles, high in zip(rles_of_tracks, ends_of_tracks, strict=True):
-        areas = np.zeros(len(rles), np.int64)
-        areas[frames[low:high]] = mask_areas[low:high]
-        read.append(MaskTrack(areas, rles))
+    for area, high in zip(areas, ends_of_tracks, strict=True):
+        area[frame_of[low:high]] = mask_areas[low:high]
+        runs = slice(begins[low], begins[high])
+        read.append(MaskTrack(area, ends[runs], foreground[runs]))
         low = high
     return read
 
@@ -225,25 +226,6 @@ def _numbers(characters: np.ndarray, continued: np.ndarray) -> tuple[np.ndarray,
     values = (numbers[long].astype(np.int64) << (5 * lengths)) + np.add.reduceat(low_bits, begins)
     numbers[long] = values
     return numbers, continued[begins[numbers[long] != values]]
-
-
-def _with_empty_runs(
-    background: np.ndarray, foreground: np.ndarray, first: np.ndarray
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Masks with a run of length 0 between others, and their runs joined over it.
-
-    Some encoders write them. pycocotools takes two of them at the same place for the end.
-    """
-    empty = (background == 0) | (foreground == 0)
-    empty[first] = foreground[first] == 0
-    ends = np.append(first[1:], len(background))
-    empty[ends - 1] = False
-    places = np.flatnonzero(empty)
-    for mask in np.unique(np.searchsorted(first, places, side="right") - 1).tolist():
-        runs = slice(first[mask], ends[mask])
-        edges = np.cumsum(np.stack([background[runs], foreground[runs]], axis=1))
-        changes, times = np.unique(edges, return_counts=True)
-        yield mask, np.diff(changes[times % 2 == 1], prepend=0, append=edges[-1])
 
 
 class _BadMaskError(Exception):

@@ -34,7 +34,7 @@ from tagvis_lite.evaluation.average_precision import (
     YoutubeVISScores,
     score_groups,
 )
-from tagvis_lite.evaluation.rle import MaskTrack, intersections, read_tracks
+from tagvis_lite.evaluation.rle import MaskTrack, intersection, read_tracks
 from tagvis_lite.evaluation.youtube_vis_submission import (
     AnnotatedVideo,
     entry_problems,
@@ -220,10 +220,9 @@ def _ious(found: Sequence[MaskTrack], objects: Sequence[MaskTrack]) -> np.ndarra
     both = areas.sum(axis=1)[:, None] + of_objects.sum(axis=1)
     largest = np.stack([np.minimum(areas, other).sum(axis=1) for other in of_objects], axis=1)
     near = (3 * largest >= both) & (largest > 0)
-    d, g = (np.flatnonzero(near.any(axis=axis)).tolist() for axis in (1, 0))
-    if d:
-        shared = intersections([found[k] for k in d], [objects[k] for k in g])
-        ious[np.ix_(d, g)] = shared / (both[np.ix_(d, g)] - shared)
+    for d, g in np.argwhere(near).tolist():
+        shared = intersection(found[d], objects[g])
+        ious[d, g] = shared / (both[d, g] - shared)
     return ious
 
 

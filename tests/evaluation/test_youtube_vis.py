@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import literal_youtube_vis as literal
 import official_youtube_vis as official
 
-from tagvis_lite.evaluation.rle import MaskTrack, intersections, read_tracks
+from tagvis_lite.evaluation.rle import intersection, read_tracks
 from tagvis_lite.evaluation.youtube_vis import (
     YoutubeVISScores,
     evaluate_tracks,
@@ -379,12 +379,6 @@ def test_equal_scores_of_two_videos_rank_in_the_order_of_ids() -> None:
 
 
 # ---------------------------------------------------------------- masks
-
-
-def intersection(a: MaskTrack, b: MaskTrack) -> int:
-    """By both ways, that of one pair and that of many."""
-    (shared,) = {*intersections([a], [b]).flat, *intersections([a, a], [b, b]).flat}
-    return int(shared)
 
 
 @FUZZ
