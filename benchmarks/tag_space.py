@@ -58,7 +58,7 @@ def prediction(side: int, radius: int, classes: int = 5) -> Prediction:
             y, x = centre + 0.1 * side * np.array([np.sin(t / 5 + n), np.cos(t / 7 + n)])
             ids[t][(rows - y) ** 2 + (columns - x) ** 2 < radius**2] = n + 1
     logits = draws.normal(0, 1, (classes, *ids.shape))
-    logits[0] += np.where(ids == 0, 4.0, -6.0)
+    logits[0] += np.log(classes) + np.where(ids == 0, 3.0, -6.0)
     tags = torch.tensor(3.0 * ids + draws.normal(0, 0.3, ids.shape), dtype=torch.float32)
     return Prediction(tags, torch.tensor(logits, dtype=torch.float32))
 

@@ -123,7 +123,8 @@ def cluster_instances(prediction: Prediction | Reading, config: InferenceConfig)
 
     ascending = reading.order[foreground.ravel()[reading.order]]
     modes, cuts = modes_1d(tags.ravel()[ascending], config.bandwidth, config.prominence)
-    groups = np.searchsorted(cuts, tags[foreground])
+    places = np.flatnonzero(foreground)
+    groups = np.searchsorted(cuts, tags.ravel()[places])
     merged = _dissolve_small_groups(
         modes,
         np.bincount(groups, minlength=len(modes)),
@@ -132,19 +133,18 @@ def cluster_instances(prediction: Prediction | Reading, config: InferenceConfig)
         max_groups=config.max_instances + (probabilities is None),
         reach=2 * config.bandwidth,
     )
-    group_of = np.full(tags.shape, -1)
-    group_of[foreground] = merged[groups]
-    if probabilities is None:
-        _remove_background_group(group_of)
+    group_of = merged[groups]
+    if probabilities is None:  # then every pixel is foreground
+        _remove_background_group(group_of.reshape(tags.shape))
 
     sizes = np.bincount(group_of[group_of >= 0], minlength=len(modes))
     largest_first = [int(k) for k in np.argsort(-sizes, kind="stable") if sizes[k] > 0]
     ids = np.zeros(tags.shape, dtype=np.uint8)
     categories, scores = {}, {}
     for instance, k in enumerate(largest_first, start=1):
-        pixels = group_of == k
-        ids[pixels] = instance
-        compactness = float(np.mean(np.abs(tags[pixels] - modes[k]) <= config.bandwidth))
+        pixels = places[group_of == k]
+        ids.ravel()[pixels] = instance
+        compactness = float(np.mean(np.abs(tags.ravel()[pixels] - modes[k]) <= config.bandwidth))
         categories[instance], probability = _category(probabilities, pixels)
         scores[instance] = probability * compactness
     return Instances(ids, categories, scores, dict(enumerate(modes[largest_first].tolist(), 1)))
@@ -266,10 +266,10 @@ def _remove_background_group(group_of: np.ndarray) -> None:
 
 
 def _category(probabilities: Tensor | None, pixels: np.ndarray) -> tuple[int, float]:
-    """The likeliest class >= 1 over some pixels (bool, T x h x w) and its mean probability."""
+    """The likeliest class >= 1 over some pixels (flat places) and its mean probability."""
     if probabilities is None:
         return 1, 1.0
-    places = torch.from_numpy(np.flatnonzero(pixels)).to(probabilities.device)
+    places = torch.from_numpy(pixels).to(probabilities.device)
     means = probabilities.flatten(1).index_select(1, places).mean(dim=1)
     category = 1 + int(means[1:].argmax())
     return category, float(means[category])
