@@ -79,6 +79,34 @@ def test_histogram_counts_every_pixel_once(seed: int, bins: int, instances: int)
         np.testing.assert_array_equal(c, inner)
 
 
+def test_every_answer_says_what_it_is_for() -> None:
+    view = space()
+    assert view.answered == [0.5, 0.4]
+    view.threshold = 0.9
+    assert view.answered == [0.9, 0.4]
+    view.bandwidth = -1.0
+    assert view.answered == [0.9, -1.0]
+
+
+def test_nothing_large_is_sent_before_a_browser_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Papermill stores what is sent, also what is sent as a cell sets a trait."""
+    view = space()
+    sent: list[str] = []
+
+    def note(message: dict[str, Any], buffers: object = None) -> None:
+        sent.extend([*message["state"], *(path[0] for path in message["buffer_paths"])])
+
+    monkeypatch.setattr(view, "_send", note)
+    view.threshold = 0.9
+    assert {"instances", "answered"} <= set(sent)
+    assert not set(view.heavy) & set(sent)
+    view._handle_custom_msg({"wanted": "heavy"}, [])
+    assert set(view.heavy) <= set(sent)
+    sent.clear()
+    view.threshold = 0.5
+    assert "ids" in sent
+
+
 def test_nothing_large_is_stored_in_a_notebook() -> None:
     state = space().get_state()
     assert not {"frames", "tags", "ids"} & set(state)

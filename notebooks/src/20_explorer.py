@@ -375,7 +375,8 @@ show(
 # ## Try it
 #
 # The same four views, live. Move through the frames, point at a pixel (or focus a picture and use the arrow
-# keys) and find it in all of them. Threshold and bandwidth cluster again; the network does not run again.
+# keys) and find it in all of them. Point at a heap: a band as wide as the bandwidth lights its pixels.
+# Threshold and bandwidth cluster again; the network does not run again.
 
 # %%
 categories = CATEGORIES if not DATA else None

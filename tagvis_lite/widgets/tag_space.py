@@ -18,7 +18,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from tagvis_lite.config import InferenceConfig
-from tagvis_lite.instances import Instances, cluster_instances
+from tagvis_lite.instances import Instances, Reading, cluster_instances, read_prediction
 from tagvis_lite.overlay import instance_colours, overlay
 from tagvis_lite.video import BACKGROUND, Prediction
 from tagvis_lite.widgets.view import View, script, still
@@ -29,12 +29,12 @@ LONGEST_SIDE = 256
 
 
 def recluster(
-    prediction: Prediction, config: InferenceConfig, threshold: float, bandwidth: float
+    prediction: Prediction | Reading, config: InferenceConfig, threshold: float, bandwidth: float
 ) -> Instances:
     """Instances at another threshold of the foreground and another bandwidth.
 
     Args:
-        prediction: of one clip, see `cluster_instances`.
+        prediction: of one clip, or, to do this often, what `read_prediction` made of it.
         config: all other choices.
         threshold: pixels count if background is less likely than 1 - threshold.
         bandwidth: of the density of tags.
@@ -76,8 +76,9 @@ def draw_tag_space(
     frame.imshow(overlay(frames[t], _resized(ids[t], frames.shape[1:3])))
     frame.set_title(f"frame {t}")
     low, high = _limits(tags, ids)
-    tag_map.imshow(tags[t], vmin=low, vmax=high, cmap="viridis")
-    tag_map.set_title("its tags")
+    opacity = np.where(ids[t] == BACKGROUND, 0.27, 1.0)
+    tag_map.imshow(tags[t], vmin=low, vmax=high, cmap="viridis", alpha=opacity)
+    tag_map.set_title("its tags, faint outside")
     for axis in (frame, tag_map):
         axis.set(xticks=[], yticks=[])
     edges = np.linspace(low, high, BINS + 1)
@@ -113,7 +114,8 @@ class TagSpace(View):
         instances: for each id its mode, category and score.
         frame: that is shown.
         threshold, bandwidth: what the sliders stand at.
-        problem: why the last values could not be used; empty if they could.
+        answered: threshold and bandwidth that `ids` and `instances` or `problem` are for.
+        problem: why these could not be used; empty if they could.
         colours, shades: bytes, uint8, 256 x 3: of ids, and of tags from low to high.
     """
 
@@ -128,6 +130,7 @@ class TagSpace(View):
     frame = traitlets.Int(0).tag(sync=True)
     threshold = traitlets.Float().tag(sync=True)
     bandwidth = traitlets.Float().tag(sync=True)
+    answered = traitlets.List(traitlets.Float()).tag(sync=True)
     problem = traitlets.Unicode().tag(sync=True)
     colours = traitlets.Bytes(instance_colours().tobytes()).tag(sync=True)
     shades = traitlets.Bytes().tag(sync=True)
@@ -162,9 +165,9 @@ class TagSpace(View):
             raise ValueError(
                 f"{len(frames)} frames and {len(tags)} tag maps: give the frames the network saw"
             )
-        self._prediction, self._config = prediction, config
+        self._reading, self._config = read_prediction(prediction), config
         self._categories = dict(categories or {})
-        found = recluster(prediction, config, config.foreground, config.bandwidth)
+        found = recluster(self._reading, config, config.foreground, config.bandwidth)
         figure = Figure(figsize=(5.8, 4.3), layout="constrained")
         draw_tag_space(figure, frames, tags, found, frame, title)
         small = np.stack([_shrunk(picture) for picture in frames])
@@ -179,6 +182,7 @@ class TagSpace(View):
             frame=frame,
             threshold=config.foreground,
             bandwidth=config.bandwidth,
+            answered=[config.foreground, config.bandwidth],
             shades=shades.round().astype(np.uint8).tobytes(),
             **self._as_traits(found),
         )
@@ -193,14 +197,14 @@ class TagSpace(View):
         return {"ids": found.ids.tobytes(), "instances": table}
 
     def _recluster(self, _change: object) -> None:
+        chosen = [self.threshold, self.bandwidth]
         try:
-            found = recluster(self._prediction, self._config, self.threshold, self.bandwidth)
+            found = self._as_traits(recluster(self._reading, self._config, *chosen))
+            problem = ""
         except ValueError as error:
-            self.problem = str(error)
-            return
+            found, problem = {}, str(error)
         with self.hold_sync():
-            self.problem = ""
-            for name, value in self._as_traits(found).items():
+            for name, value in {**found, "problem": problem, "answered": chosen}.items():
                 self.set_trait(name, value)
 
 

@@ -86,6 +86,18 @@ function follow(model, names, draw) {
   return () => names.forEach((name) => model.off(`change:${name}`, draw));
 }
 
+/** Call `draw` when a theme turns light or dark, the system's or the notebook's; returns a clean-up. */
+function followTheme(draw) {
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const notebook = new MutationObserver(() => draw());
+  system.addEventListener("change", draw);
+  notebook.observe(document.body, { attributes: true });
+  return () => {
+    system.removeEventListener("change", draw);
+    notebook.disconnect();
+  };
+}
+
 /** Run `start` once trait `name`, one of View.heavy, is here; ask the kernel for it if it is not. */
 function whenThere(model, name, start) {
   const there = () => (model.get(name)?.byteLength ?? model.get(name)?.length ?? 0) > 0;

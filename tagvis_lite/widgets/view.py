@@ -65,6 +65,14 @@ class View(anywidget.AnyWidget):
             state = {name: value for name, value in state.items() if name not in self.heavy}
         return state
 
+    def send_state(self, key: Any = None) -> None:
+        """Send what has changed; what papermill hears it stores, so nothing `heavy` unasked."""
+        if key is not None and not self._asked_for_all:
+            key = ({key} if isinstance(key, str) else set(key)) - set(self.heavy)
+            if not key:
+                return
+        super().send_state(key)
+
     def _send_heavy(self, *_message: object) -> None:
         self._asked_for_all = True
         self.send_state(list(self.heavy))
