@@ -105,6 +105,7 @@ async function start({ model, el }) {
   /** A cell in white between black lines, which shows on any picture. */
   function outline(context, i, j, width, height, line) {
     const [x, y, w, h] = [(j * width) / columns, (i * height) / rows, width / columns, height / rows];
+    line = Math.min(line, w / 8, h / 8);
     for (const [colour, wide] of [["black", 2 * line], ["white", line]]) {
       context.strokeStyle = colour;
       context.lineWidth = wide;
