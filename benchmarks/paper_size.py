@@ -6,7 +6,8 @@ Every part runs its sides in turn and takes medians. The machine's own rate of m
 (2048 x 2048) is measured in the same turns, and a rate is given as a share of it. Processor time
 per thread is recorded beside the time of the clock: on a machine with other work it is the one to
 read, with one thread and --busy. `--compile` adds a side and minutes. Writes paper_size.json and
-.png in benchmarks/results; a part that is left out keeps its earlier figures.
+.png in benchmarks/results; a part that is left out keeps its earlier figures, and `--parts` alone
+draws them again.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from measuring import RESULTS, record
 from torch import nn
 from torchvision.models.video import r2plus1d_18
@@ -156,7 +158,7 @@ def growth(repeats: int) -> dict[str, Any]:
     """Seconds of the network with T and with size, and of tags to instances with their number."""
     fast = FastTagVIS(TagVIS(MODEL), "bf16")
     clips = {f"T = {t}": (t, 224) for t in (8, 16, 32)} | {
-        f"{size} x {size}": (8, size) for size in (112, 224, 320)
+        f"{size} x {size}": (8, size) for size in (128, 224, 320)
     }
     sides: dict[str, Callable[[], object]] = {}
     for name, (t, size) in clips.items():
@@ -237,8 +239,8 @@ def draw(results: dict[str, Any]) -> Figure:
     milliseconds = [1000 * results["stages"]["stages"][name][clock] for name in names]
     bars = axes[0, 1].barh(names, milliseconds, color=COLOURS[0], height=0.6)
     axes[0, 1].bar_label(bars, fmt="%.0f", padding=3)
-    axes[0, 1].set(xlabel="ms for 32 frames, network in bf16", xscale="log")
-    axes[0, 1].set_xlim(0.5 * min(milliseconds), 4 * max(milliseconds))
+    axes[0, 1].set(xlabel="ms for 32 frames, network in bf16")
+    axes[0, 1].set_xlim(0, 1.15 * max(milliseconds))
     axes[0, 1].invert_yaxis()
 
     grown = results["growth"]
@@ -265,9 +267,12 @@ def draw(results: dict[str, Any]) -> Figure:
         label="tags to instances, number",
     )
     axes[1, 0].set(
-        xlabel="times the smallest: T = 8, size 112, 1 instance", ylabel="times its time"
+        xlabel="times the smallest: T = 8, size 128, 1 instance", ylabel="times its time"
     )
-    axes[1, 0].set(xscale="log", yscale="log")
+    axes[1, 0].set(xscale="log", yscale="log", xticks=[1, 2, 4, 10, 20], yticks=[1, 2, 4, 6])
+    for axis in (axes[1, 0].xaxis, axes[1, 0].yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
     axes[1, 0].legend(frameon=False)
 
     steps = results["memory"]

@@ -27,7 +27,7 @@ extensions = [
     "mathml",
 ]
 root_doc = "docs/index"
-include_patterns = ["docs/*.md", "docs/api/*.md", "notebooks/*.ipynb"]
+include_patterns = ["docs/*.md", "docs/api/*.md", "benchmarks/README.md", "notebooks/*.ipynb"]
 exclude_patterns = ["**/.*", ".*", "build", "dist", "runs", "data", "tagvis_lite", "tests"]
 
 nb_execution_mode = "off"

@@ -22,7 +22,7 @@ import numpy as np
 from scipy import stats
 
 from tagvis_lite.atomic import write_atomically
-from tagvis_lite.config import Config, config_to_dict
+from tagvis_lite.config import Config, config_from_dict, config_to_dict
 
 
 @dataclass(frozen=True)
@@ -296,7 +296,7 @@ def read_results(out: Path, rows: Sequence[Row]) -> list[Summary]:
         pattern = f"{row.name}-[0-9]*.json"
         results = [json.loads(path.read_text()) for path in sorted(out.glob(pattern))]
         results = [result for result in results if result["row"] == row.name]
-        budgets |= {json.dumps({**result["config"]["train"], "seed": None}) for result in results}
+        budgets |= {replace(config_from_dict(r["config"]).train, seed=0) for r in results}
         if results:
             found.append(Summary.of(row, results))
     if len(budgets) > 1:
@@ -324,7 +324,7 @@ def _is_done(run: Run) -> bool:
     if not run.result.exists():
         return False
     kept = json.loads(run.result.read_text(encoding="utf-8"))["config"]
-    if kept != json.loads(json.dumps(config_to_dict(run.config))):
+    if config_from_dict(kept) != run.config:  # a field that is younger than the run is at default
         raise ValueError(
             f"{run.result} is a run of another config: choose another folder, or delete it"
         )

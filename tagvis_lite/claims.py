@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ TABLE_2 = (
 )
 """Table II: method, what it uses, J&F, J, F, frames a second on DAVIS'19 Unsupervised."""
 
-Line = Mapping[str, str]
+Line = dict[str, str]
 
 
 def table_1() -> list[Line]:
@@ -189,7 +189,7 @@ def _expected(column: str, runs: Sequence[Path], full: Sequence[Path]) -> str | 
     if column in METRICS:
         values = [_score(run, column) for run in runs]
         half = stats.sem(values) * stats.t.ppf(0.975, len(values) - 1) if runs[1:] else math.inf
-        return _plus_minus(np.mean(values), half)
+        return _plus_minus(float(np.mean(values)), half)
     values, others = ([_score(run, "J&F") for run in paths] for paths in (runs, full))
     return _plus_minus(*difference_interval(values, others), sign="+")
 
@@ -199,9 +199,7 @@ def _plus_minus(mean: float, half_width: float, sign: str = "") -> str:
     return text if math.isinf(half_width) else f"{text} ± {half_width:.1f}"
 
 
-def _benchmark(
-    data: str, claims: Sequence[tuple[str, ...]], columns: Sequence[str]
-) -> list[dict[str, str]]:
+def _benchmark(data: str, claims: Sequence[tuple[str, ...]], columns: Sequence[str]) -> list[Line]:
     """Rows of Table I or II: the paper's, then ours on its data, then ours on toy videos."""
     card_path = shipped(CARD)
     card = read_run(card_path)

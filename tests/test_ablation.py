@@ -73,6 +73,17 @@ def test_runs_that_are_there_are_not_made_again(
     assert one_run.read_bytes() == before
 
 
+def test_a_run_that_is_older_than_a_field_of_the_config_counts(
+    one_run: Path, tmp_path: Path
+) -> None:
+    result = json.loads(one_run.read_text())
+    del result["config"]["train"]["compile"]
+    (tmp_path / one_run.name).write_text(json.dumps(result))
+    (tmp_path / "full-1.json").write_bytes(one_run.read_bytes())
+    assert list(ablate(BUDGET, tmp_path, [FULL], seeds=1)) == []
+    assert read_results(tmp_path, [FULL])[0].seeds == 2
+
+
 def test_a_run_of_another_config_is_refused(one_run: Path) -> None:
     other = replace(BUDGET, loss=replace(BUDGET.loss, margin=2.0))
     with pytest.raises(ValueError, match=r"full-0\.json is a run of another config"):

@@ -24,6 +24,7 @@ from tagvis_lite.claims import (
     table_3,
     untraced,
 )
+from tagvis_lite.config import TOY, config_to_dict
 from tagvis_lite.evaluation.tables import markdown_table
 from tagvis_lite.report import report
 from tagvis_lite.shipped import shipped
@@ -70,10 +71,10 @@ def test_rows_without_a_run_say_so(tmp_path: Path) -> None:
 
 
 def write_runs(folder: Path, row: str, scores: list[float]) -> None:
-    budget = {"train": {"steps": 1}}
+    config = config_to_dict(TOY)
     for seed, score in enumerate(scores):
         values = {"J&F-Mean": score, "J-Mean": score, "F-Mean": score}
-        run = {"row": row, "seed": seed, "scores": values, "config": budget}
+        run = {"row": row, "seed": seed, "scores": values, "config": config}
         (folder / f"{row}-{seed}.json").write_text(json.dumps(run))
 
 

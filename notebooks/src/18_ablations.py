@@ -199,16 +199,16 @@ def verdict(mean, half):
 parts = TABLE_3[1:]
 paper = {row.name: row.paper[0] - TABLE_3[0].paper[0] for row in parts}
 here = {row.name: against_full(row.name) for row in parts}
+means, halves = np.array(list(here.values())).T
+
+# %%
 figure, axis = subplots(width=8, height=4.2)
 places = -np.arange(len(parts))
-means, halves = np.array(list(here.values())).T
 axis.errorbar(means, places, xerr=halves, fmt="o", color=COLOURS[0], capsize=3, label="toy, here")
 axis.plot(list(paper.values()), places, "D", color=COLOURS[1], label="DAVIS'19, the paper")
 axis.axvline(0, color="black", linewidth=0.8)
 axis.set_yticks(places, [row.name.replace("-", " ") for row in parts])
 axis.set_xlabel("points of J&F without it (95 % interval over seeds)")
-
-# %%
 axis.set_title("On toy, two parts carry the method; one is better left out")
 axis.legend(loc="upper left")
 show(

@@ -89,9 +89,8 @@ def explore(
         draw(figure, value)
         pages.append(png(figure))
 
-    places = [
-        round(k * (len(values) - 1) / max(1, shown - 1)) for k in range(min(shown, len(values)))
-    ]
+    count = min(shown, len(values))
+    places = [round(k * (len(values) - 1) / max(1, count - 1)) for k in range(count)]
     strip = Figure(figsize=(size[0] * len(places), size[1] + 0.35), layout="constrained")
     parts = strip.subfigures(1, len(places), squeeze=False)[0]
     for part, place in zip(parts, places, strict=True):

@@ -17,11 +17,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from tagvis_lite.config import LossConfig
-from tagvis_lite.figures import png
 from tagvis_lite.losses import tagging_loss, tagging_terms
 from tagvis_lite.overlay import COLOURS
 from tagvis_lite.tag_line import descend, draw_frames, draw_line
-from tagvis_lite.widgets.view import View, script
+from tagvis_lite.widgets.view import View, script, still
 
 TERMS = ("spectra", "specter", "tempra", "temper")
 RANGES = ("unbounded", "sigmoid")
@@ -197,7 +196,7 @@ class TagLine(View):
         figure = Figure(figsize=(7.5, 2.6 if len(self._ids) == 1 else 3.0), layout="constrained")
         draw_roll(figure, first, self._ids, title)
         super().__init__(
-            picture=png(figure),
+            picture=still(figure),
             alt=alt,
             instances=int(self._ids.max()),
             margin=margin,

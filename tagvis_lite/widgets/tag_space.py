@@ -18,11 +18,10 @@ import traitlets
 from matplotlib.figure import Figure
 
 from tagvis_lite.config import InferenceConfig
-from tagvis_lite.figures import png
 from tagvis_lite.instances import Instances, Reading, cluster_instances, read_prediction
 from tagvis_lite.overlay import instance_colours, overlay
 from tagvis_lite.video import BACKGROUND, Prediction
-from tagvis_lite.widgets.view import View, script
+from tagvis_lite.widgets.view import View, script, still
 
 BINS = 60
 LONGEST_SIDE = 256
@@ -169,12 +168,12 @@ class TagSpace(View):
         self._reading, self._config = read_prediction(prediction), config
         self._categories = dict(categories or {})
         found = recluster(self._reading, config, config.foreground, config.bandwidth)
-        figure = Figure(figsize=(5.0, 3.8), layout="constrained")
+        figure = Figure(figsize=(5.8, 4.3), layout="constrained")
         draw_tag_space(figure, frames, tags, found, frame, title)
         small = np.stack([_shrunk(picture) for picture in frames])
         shades = matplotlib.colormaps["viridis"](np.arange(256))[:, :3] * 255
         super().__init__(
-            picture=png(figure),
+            picture=still(figure),
             alt=alt,
             frames=small.tobytes(),
             tags=tags.astype(np.float32).tobytes(),

@@ -102,16 +102,16 @@ function followTheme(draw) {
 function whenThere(model, name, start) {
   const there = () => (model.get(name)?.byteLength ?? model.get(name)?.length ?? 0) > 0;
   if (there()) return start();
-  let stop = () => {};
+  let stop = null;
   const begin = () => {
     model.off(`change:${name}`, begin);
     stop = start();
   };
   model.on(`change:${name}`, begin);
   model.send({ wanted: "heavy" });
-  return () => {
+  return async () => {
     model.off(`change:${name}`, begin);
-    stop();
+    (await stop)?.();
   };
 }
 
@@ -123,4 +123,10 @@ function ticks(low, high, count = 6) {
   const found = [];
   for (let k = Math.ceil(low / step); k * step <= high; k++) found.push(k * step);
   return found.map((value) => [value, value.toFixed(Math.max(0, -Math.floor(Math.log10(step))))]);
+}
+
+/** Bytes of a trait that were deflated by zlib, as a typed array. */
+async function inflated(view, Type) {
+  const stream = new Blob([view]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Type(await new Response(stream).arrayBuffer());
 }

@@ -49,6 +49,18 @@ logits[0, :, 8:24, 4:28] = -2
 frames = np.full((6, 32, 32, 3), 120, np.uint8)
 alt = "Two objects with tags of zero and of two"
 TagSpace(frames, Prediction(tags, logits), InferenceConfig(), title="two heaps", alt=alt)""",
+    """from tagvis_lite.widgets import AttentionPicker
+
+maps = np.full((6, 16, 6, 16), 1 / 16)
+maps[:, 3] = np.eye(16)[3]
+alt = "Position three looks at itself, all others everywhere"
+AttentionPicker(frames, maps, grid=(4, 4), title="one looks at itself", alt=alt)""",
+    """from tagvis_lite.widgets import Change, MaskEditor
+
+truth = np.zeros((40, 40), bool)
+truth[12:28, 12:28] = True
+alt = "A square and a mask that is moved over it"
+MaskEditor(truth, changes=[Change(4)], title="four to the right", alt=alt)""",
 ]
 
 
@@ -100,7 +112,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def lab(chromium: Any, server: str) -> Iterator[Any]:
     """The notebook in JupyterLab with all cells run; tests fail if the page logged an error."""
     errors: list[str] = []
-    page = chromium.new_page(viewport={"width": 1100, "height": 2300})
+    page = chromium.new_page(viewport={"width": 1100, "height": 3300})
     page.on("pageerror", lambda error: errors.append(str(error)))
     try:
         page.goto(f"{server}/doc/tree/views.ipynb", timeout=60_000)
@@ -147,6 +159,23 @@ def test_the_kernel_clusters_again(lab: Any) -> None:
     space.get_by_role("slider", name="bandwidth").focus()
     lab.keyboard.press("End")
     _until(lambda: legend.locator("> span").count() == 1)
+
+
+def test_a_position_is_picked_by_keys(lab: Any) -> None:
+    picker = lab.locator(".tagvis").nth(3)
+    before = picker.inner_text()
+    picker.locator("canvas").first.focus()
+    for _ in range(3):
+        lab.keyboard.press("ArrowRight")
+    assert picker.inner_text() != before
+
+
+def test_a_mask_is_moved_by_keys(lab: Any) -> None:
+    editor = lab.locator(".tagvis").nth(4)
+    before = editor.inner_text()
+    editor.locator("canvas").first.focus()
+    lab.keyboard.press("ArrowLeft")
+    assert editor.inner_text() != before
 
 
 def test_a_page_that_is_opened_again_shows_the_view(lab: Any, server: str) -> None:

@@ -1,88 +1,95 @@
-"""The official scorer's way: pycocotools' own COCOeval, with the IoU of tracks in place of masks'.
+"""YouTube-VIS AP and AR the way of the official scorer, `ytvoseval.py`.
 
-The official YouTube-VIS scorer is a copy of COCOeval with videos for images. Here COCOeval itself
-matches and accumulates; the IoUs are the official loop over pairs of tracks and frames (see
-literal_youtube_vis.py), and as on loading there, every detected mask gets its area and its box.
-It knows only compressed masks, and ids of annotations from 1.
+That is a fork of pycocotools' `COCOeval` with tracks for masks, and fails on current NumPy. Here
+matching, curves and their accumulation are `COCOeval`'s own, as installed; what the fork changes is
+written anew: mean areas and the IoU of tracks. Left out is work of the fork that bears on no score
+(copies, boxes, indices), so its own running time is above this one's.
+
+It knows only what the fork knows: compressed RLEs that are sound, and `areas` in the ground truth.
 """
 
 import contextlib
 import io
-from collections import defaultdict
+import math
 
-import literal_youtube_vis as literal
 import numpy as np
 from pycocotools import mask as coco_mask
 from pycocotools.cocoeval import COCOeval
 
 
-class TrackEvaluation(COCOeval):
-    """COCOeval of tracks; `evaluate`, `accumulate` and `eval` as there."""
-
+class YoutubeVISEval(COCOeval):
     def __init__(self, ground_truth, results):
         super().__init__(iouType="segm")
         self.ground_truth, self.results = ground_truth, results
-        self.params.imgIds = [video["id"] for video in ground_truth["videos"]]
-        self.params.catIds = [category["id"] for category in ground_truth["categories"]]
-        self.params.areaRng = list(literal.AREAS.values())
+        p = self.params
+        p.imgIds = [video["id"] for video in ground_truth["videos"]]
+        p.catIds = [category["id"] for category in ground_truth["categories"]]
+        p.areaRng = [[0, 1e10], [0, 128**2], [128**2, 256**2], [256**2, 1e10]]
+        p.maxDets = [1, 10, 100]
 
     def _prepare(self):
-        self._gts = self._grouped(self.ground_truth["annotations"])
-        self._dts = self._grouped(self.results)
-        for entry in self.results:
-            for mask in filter(None, entry["segmentations"]):
-                coco_mask.toBbox(mask)
-        self.evalImgs, self.eval = defaultdict(list), {}
-
-    @staticmethod
-    def _grouped(entries):
-        groups = defaultdict(list)
-        for number, entry in enumerate(entries, start=1):
-            areas = entry.get("areas") or [m and coco_mask.area(m) for m in entry["segmentations"]]
-            crowd = entry.get("iscrowd", 0)
-            group = groups[entry["video_id"], entry["category_id"]]
-            group.append(
-                {
-                    **entry,
-                    "id": number,
-                    "area": literal.mean_area(areas),
+        self._gts.clear()
+        self._dts.clear()
+        objects = self.ground_truth["annotations"]
+        for into, entries in ((self._gts, objects), (self._dts, self.results)):
+            for k, entry in enumerate(entries, start=1):
+                areas = entry.get("areas")
+                if areas is None:
+                    areas = [mask and coco_mask.area(mask) for mask in entry["segmentations"]]
+                seen = [area for area in areas if area]
+                crowd = entry.get("iscrowd", 0)
+                known = {
+                    "id": k,
+                    "area": np.array(seen).mean() if seen else 0,
                     "iscrowd": crowd,
                     "ignore": crowd,
                 }
-            )
-        return groups
+                into[entry["video_id"], entry["category_id"]].append(entry | known)
 
-    def computeIoU(self, imgId, catId):
-        objects, found = self._gts[imgId, catId], self._dts[imgId, catId]
+    def computeIoU(self, video, category):
+        objects, found = self._gts[video, category], self._dts[video, category]
         if not objects and not found:
             return []
-        best = np.argsort([-detection["score"] for detection in found], kind="mergesort")
-        ious = [
-            [literal.track_iou(found[d]["segmentations"], g["segmentations"]) for g in objects]
-            for d in best[: self.params.maxDets[-1]]
-        ]
-        return np.array(ious).reshape(len(ious), len(objects))
+        best_first = np.argsort([-entry["score"] for entry in found], kind="mergesort")
+        best_first = best_first[: self.params.maxDets[-1]]
+        ious = np.zeros((len(best_first), len(objects)))
+        for i, d in enumerate(best_first):
+            for j, obj in enumerate(objects):
+                ious[i, j] = track_iou(found[d]["segmentations"], obj["segmentations"])
+        return ious
+
+
+def track_iou(masks, others):
+    intersection = union = 0.0
+    for mask, other in zip(masks, others, strict=True):
+        if mask and other:
+            intersection += coco_mask.area(coco_mask.merge([mask, other], True))
+            union += coco_mask.area(coco_mask.merge([mask, other], False))
+        elif mask or other:
+            union += coco_mask.area(mask or other)
+    return intersection / union if union else 0.0
 
 
 def evaluate(ground_truth, results):
-    """The nine scores of `YoutubeVISScores.values`."""
-    evaluation = TrackEvaluation(ground_truth, results)
+    """The nine numbers, NaN where no object counts."""
+    scorer = YoutubeVISEval(ground_truth, results)
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation.evaluate()
-        evaluation.accumulate()
-    precision, recall = (evaluation.eval[name] for name in ("precision", "recall"))
+        scorer.evaluate()
+        scorer.accumulate()
+    precision, recall = scorer.eval["precision"][..., -1], scorer.eval["recall"][:, :, 0]
 
     def mean(values):
         present = values[values > -1]
-        return float(np.mean(present)) if len(present) else float("nan")
+        return float(np.mean(present)) if len(present) else math.nan
 
-    scores = {
-        "AP": mean(precision[..., 0, -1]),
-        "AP50": mean(precision[0, ..., 0, -1]),
-        "AP75": mean(precision[5, ..., 0, -1]),
+    return {
+        "AP": mean(precision[..., 0]),
+        "AP50": mean(precision[0, ..., 0]),
+        "AP75": mean(precision[5, ..., 0]),
+        "AP_small": mean(precision[..., 1]),
+        "AP_medium": mean(precision[..., 2]),
+        "AP_large": mean(precision[..., 3]),
+        "AR1": mean(recall[..., 0]),
+        "AR10": mean(recall[..., 1]),
+        "AR100": mean(recall[..., 2]),
     }
-    for a, size in enumerate(("small", "medium", "large"), start=1):
-        scores[f"AP_{size}"] = mean(precision[..., a, -1])
-    for m, limit in enumerate(evaluation.params.maxDets):
-        scores[f"AR{limit}"] = mean(recall[..., 0, m])
-    return scores

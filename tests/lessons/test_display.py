@@ -84,6 +84,18 @@ def test_explore_gives_a_flip_book_and_a_filmstrip_in_its_place(
     assert book.alt == ALT
 
 
+def test_the_filmstrip_of_a_few_values_shows_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[float] = []
+
+    def draw(figure: Any, value: float) -> None:
+        drawn.append(value)
+        draw_number(figure, value)
+
+    monkeypatch.setattr("tagvis_lite.lessons.display.display", lambda _view: None)
+    explore(draw, [1.0, 2.0, 3.0], label="slope", title="steeper", alt=ALT)
+    assert drawn == [1.0, 2.0, 3.0] * 2
+
+
 def test_explore_refuses_a_filmstrip_whose_title_does_not_fit() -> None:
     with pytest.raises(ValueError, match="runs out of the figure"):
         explore(draw_number, [1.0], label="slope", title="far too long " * 9, alt=ALT)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
-from tiny_network import TINY
 from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tiny_network import TINY
 
 from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import PAPER, ModelConfig
