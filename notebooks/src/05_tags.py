@@ -43,6 +43,7 @@ from tagvis_lite.model.tags import Bottleneck, TagGenerator
 from tagvis_lite.shipped import shipped
 from tagvis_lite.widgets import TagSpace
 
+# %%
 torch.manual_seed(SEED)
 config = PROFILES[PROFILE].model
 

@@ -311,8 +311,12 @@ function start({ model, el }) {
   const rows = [choice("threshold", 0.05, 0.95, 0.05), choice("bandwidth", 0.05, 3, 0.05)];
   for (const row of [frameRow, ...rows]) row.querySelector("input").style.width = "120px";
 
-  const titled = (title, node) =>
-    element("figure", {}, element("figcaption", { textContent: title }), node);
+  const titled = (title, node) => {
+    const caption = element("figcaption", { textContent: title });
+    const panel = element("figure", { className: "tagvis-panel" }, caption, node);
+    panel.style.width = `${WIDTH}px`;
+    return panel;
+  };
   const root = group(
     el,
     model,
@@ -333,7 +337,6 @@ function start({ model, el }) {
     legend,
     problem,
   );
-  for (const node of root.querySelectorAll("figure")) node.style.width = `${WIDTH}px`;
 
   const arrows = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
   /** Calls `act(rows, columns)` for an arrow key on a node. */
