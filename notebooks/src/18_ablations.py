@@ -296,7 +296,8 @@ for word in ("supported", "contradicted", "not decided"):
 # here than in the paper. Why the branch costs so much is examined below.
 #
 # **Contradicted on toy.** Without $L_{specter}$ the score is *higher*, if the table says so for the seeds you have. That
-# is the opposite of the paper, so we examine it below, too.
+# is the opposite of the paper, so we examine it below, too. (A word that *differs* when we count otherwise, as for
+# $L_{temper}$ with five seeds, is no more than a hint.)
 #
 # **Not decided** does not mean 'worth nothing'. It means 'worth less than the interval can show'. Where the last column
 # says *smaller here*, a loss of the paper's size would have been seen, and was not. (A point is not the same
