@@ -48,7 +48,7 @@ def filmstrip(
         for row, picture in enumerate(pictures):
             if picture is not None:
                 axes[row, column].imshow(picture)
-        foreground = _resized(predicted[t] != BACKGROUND, tags.shape[1:])
+        foreground = resized(predicted[t] != BACKGROUND, tags.shape[1:])
         image = axes[1, column].imshow(
             np.ma.masked_where(~foreground, tags[t]),
             cmap="viridis",
@@ -109,18 +109,18 @@ def tag_histogram(
 
 def _tag_range(tags: np.ndarray, ids: np.ndarray) -> tuple[float, float]:
     """Range that holds all but stray tags of the instances."""
-    small = np.stack([_resized(frame != BACKGROUND, tags.shape[1:]) for frame in ids])
+    small = np.stack([resized(frame != BACKGROUND, tags.shape[1:]) for frame in ids])
     values = tags[small] if small.any() else tags
     low, high = np.quantile(values, [0.005, 0.995])
     margin = 0.05 * (high - low) + 1e-3
     return float(low - margin), float(high + margin)
 
 
-def _resized(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A mask at another size, by nearest pixel."""
-    rows = (np.arange(shape[0]) + 0.5) * mask.shape[0] / shape[0]
-    columns = (np.arange(shape[1]) + 0.5) * mask.shape[1] / shape[1]
-    return mask[rows.astype(int)][:, columns.astype(int)]
+def resized(ids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A mask or label map, H x W, at another size, by nearest pixel."""
+    rows = (np.arange(shape[0]) + 0.5) * ids.shape[0] / shape[0]
+    columns = (np.arange(shape[1]) + 0.5) * ids.shape[1] / shape[1]
+    return ids[rows.astype(int)][:, columns.astype(int)]
 
 
 def score_bars(scores: DavisScores) -> Figure:
@@ -144,6 +144,18 @@ def score_bars(scores: DavisScores) -> Figure:
     axis.set_title(f"J&F {100 * scores.jf_mean:.1f}; the worst sequences first", fontsize=10)
     figure.legend(loc="outside right upper", fontsize=8)
     return figure
+
+
+def alternative_text(alt: str) -> str:
+    """The text in place of a picture, in one line.
+
+    Raises:
+        ValueError: fewer than six words.
+    """
+    words = alt.split()
+    if len(words) < 6:
+        raise ValueError(f"alt text {alt!r} is too short: say what the picture shows")
+    return " ".join(words)
 
 
 def png(figure: Figure) -> bytes:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from tagvis_lite.config import Config, DataConfig
 from tagvis_lite.data.clips import make_clip, spread_indices
-from tagvis_lite.instances import cluster_instances
+from tagvis_lite.instances import Instances, cluster_instances
 from tagvis_lite.video import BACKGROUND, Prediction, Tracks, Video
 
 Network = Callable[[Tensor], Prediction]
@@ -56,12 +56,28 @@ def predict_video(
         instances = cluster_instances(prediction, config.inference)
     except ValueError as error:
         raise ValueError(f"video {video.name!r}: {error}") from error
-    ids = interpolate_ids(
-        instances.ids, kept, len(video), size, method=config.inference.interpolation
-    )
+    return full_size_tracks(video, instances, kept, size, config.inference.interpolation)
+
+
+def full_size_tracks(
+    video: Video,
+    instances: Instances,
+    kept: np.ndarray,
+    size: tuple[int, int],
+    interpolation: Literal["signed_distance", "nearest"],
+) -> Tracks:
+    """Tracks of all frames at the size of the video, from instances in the frames that were kept.
+
+    Args:
+        video: whose name and frame names the tracks get.
+        instances: ids T x h x w.
+        kept: T indices into the video.
+        size: H x W of the video.
+        interpolation: see `interpolate_ids`.
+    """
     return Tracks(
         name=video.name,
-        ids=ids,
+        ids=interpolate_ids(instances.ids, kept, len(video), size, method=interpolation),
         categories=instances.categories,
         scores=instances.scores,
         frame_names=video.frame_names,

@@ -18,7 +18,7 @@ from tagvis_lite.data.files import read_image_folder, write_jpeg
 from tagvis_lite.data.toy import ToyConfig, render_video
 from tagvis_lite.estimate import gemm_rate
 from tagvis_lite.evaluation.davis_submission import write_davis_result
-from tagvis_lite.inference import interpolate_ids, merge_repeats, predict_clip, read_clip
+from tagvis_lite.inference import full_size_tracks, merge_repeats, predict_clip, read_clip
 from tagvis_lite.instances import cluster_instances
 from tagvis_lite.model.fast import FastTagVIS, Precision
 from tagvis_lite.model.network import TagVIS
@@ -121,14 +121,7 @@ def inference_stages(
     instances = cluster_instances(merged, config.inference)
 
     def interpolated() -> Tracks:
-        ids = interpolate_ids(instances.ids, kept, len(video), size)
-        return Tracks(
-            name=video.name,
-            ids=ids,
-            categories=instances.categories,
-            scores=instances.scores,
-            frame_names=video.frame_names,
-        )
+        return full_size_tracks(video, instances, kept, size, config.inference.interpolation)
 
     tracks = interpolated()
     return {

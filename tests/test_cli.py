@@ -17,8 +17,6 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
-
-sys.path.insert(0, str(Path(__file__).parent))
 from tiny_network import OVERRIDES, TINY, save_tiny
 
 from tagvis_lite.__main__ import main

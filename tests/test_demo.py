@@ -6,14 +6,11 @@ import base64
 import io
 import json
 import re
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parent))
 from tiny_network import save_tiny
 
 from tagvis_lite import demo

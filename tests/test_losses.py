@@ -2,11 +2,10 @@
 that must not matter; the semantic loss against PyTorch's mean and by hand."""
 
 import math
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
+import literal_losses as literal
 import numpy as np
 import pytest
 import torch
@@ -16,9 +15,6 @@ from scipy.stats import chisquare
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
-
-sys.path.insert(0, str(Path(__file__).parent))
-import literal_losses as literal
 
 from tagvis_lite.config import LossConfig
 from tagvis_lite.losses import Losses, instance_means, overall_loss, semantic_loss, spectra_loss

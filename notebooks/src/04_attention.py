@@ -26,16 +26,13 @@ DATA = ""  # empty: a toy test video; or a video, a folder of frames, a DAVIS or
 OUT = ""  # folder for the metrics; empty keeps none
 
 # %% tags=["imports"]
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from tagvis_lite.checkpoint import load_network
-from tagvis_lite.config import PROFILES
 from tagvis_lite.inference import read_clip
-from tagvis_lite.lessons import COLOURS, check, lesson_video, record, show, subplots
+from tagvis_lite.lessons import COLOURS, check, lesson_network, lesson_video, record, show, subplots
 from tagvis_lite.lessons.checks.lesson_04 import check_non_local_step
 from tagvis_lite.model.attention import (
     Attention,
@@ -43,8 +40,7 @@ from tagvis_lite.model.attention import (
     non_local_attention,
     pooled_attention,
 )
-from tagvis_lite.model.network import TagVIS, location_embedding
-from tagvis_lite.shipped import shipped
+from tagvis_lite.model.network import location_embedding
 from tagvis_lite.widgets import AttentionPicker
 from tagvis_lite.widgets.attention_picker import attention_over_clip
 
@@ -180,16 +176,10 @@ for function in (literal, pooled):
 # channels with the spatial coordinates of each position: its 256 + 2 = 258. Why, we see below.
 
 # %%
-if PROFILE == "paper":
-    config = PROFILES["paper"]
-    network = TagVIS(replace(config.model, pretrained=False)).eval()
-    data = replace(config.data, clip_frames=4)  # 32 would take long on a small machine
-else:
-    network, config = load_network(shipped("checkpoints/toy.safetensors"))
-    data = config.data
+network, config = lesson_network(PROFILE, clip_frames=4)
 module = network.spatio_temporal_attention
 video = lesson_video(DATA, 0 if DATA else 5 + SEED)
-frames, indices, _ = read_clip(video, data)
+frames, indices, _ = read_clip(video, config.data)
 
 # %%
 f = network.encoder(frames[None])

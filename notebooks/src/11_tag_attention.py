@@ -33,14 +33,20 @@ import numpy as np
 import torch
 from matplotlib import colormaps
 
-from tagvis_lite.checkpoint import load_network
-from tagvis_lite.config import PROFILES
 from tagvis_lite.data.clips import make_clip, spread_indices
-from tagvis_lite.lessons import COLOURS, check, explore, lesson_video, record, show, subplots
+from tagvis_lite.lessons import (
+    COLOURS,
+    check,
+    explore,
+    lesson_network,
+    lesson_video,
+    record,
+    show,
+    subplots,
+)
 from tagvis_lite.lessons.checks.lesson_11 import check_flat_affinity
 from tagvis_lite.losses import semantic_loss, tagging_loss
 from tagvis_lite.model.network import TagVIS
-from tagvis_lite.shipped import shipped
 from tagvis_lite.widgets import AttentionPicker
 
 _ = torch.manual_seed(SEED)
@@ -127,12 +133,7 @@ def tag_attention(tags, module):
 # Now a network to try it on: the one that comes with the package.
 
 # %%
-if PROFILE == "paper":
-    config = PROFILES["paper"]
-    network = TagVIS(replace(config.model, pretrained=False)).eval()
-    config = replace(config, data=replace(config.data, clip_frames=2))  # 32 would take long
-else:
-    network, config = load_network(shipped("checkpoints/toy.safetensors"))
+network, config = lesson_network(PROFILE, clip_frames=2)
 
 # %%
 _ = network.requires_grad_(False)

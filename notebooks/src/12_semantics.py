@@ -27,22 +27,26 @@ DATA = ""  # empty: toy test videos; or a DAVIS or YouTube-VIS root (labels are 
 OUT = ""  # folder for the metrics; empty keeps none
 
 # %% tags=["imports"]
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from tagvis_lite.checkpoint import load_network
-from tagvis_lite.config import PROFILES
 from tagvis_lite.data.clips import make_clip, spread_indices
-from tagvis_lite.lessons import COLOURS, check, explore, lesson_video, record, show, subplots
+from tagvis_lite.lessons import (
+    COLOURS,
+    check,
+    explore,
+    lesson_network,
+    lesson_video,
+    record,
+    show,
+    subplots,
+)
 from tagvis_lite.lessons.checks.lesson_12 import check_clip_cross_entropy
 from tagvis_lite.losses import overall_loss, semantic_loss, tagging_terms
 from tagvis_lite.model.attention import Attention
-from tagvis_lite.model.network import TagVIS
 from tagvis_lite.overlay import overlay
-from tagvis_lite.shipped import shipped
 from tagvis_lite.video import Clip, Prediction
 from tagvis_lite.widgets import AttentionPicker
 
@@ -118,12 +122,7 @@ def cross_entropy(logits, labels):
 
 # %%
 assert cross_entropy(torch.randn(5, 12), torch.randint(5, (12,))).shape == ()
-if PROFILE == "paper":
-    config = PROFILES["paper"]
-    network = TagVIS(replace(config.model, pretrained=False)).eval()
-    config = replace(config, data=replace(config.data, clip_frames=2))  # 32 would take long
-else:
-    network, config = load_network(shipped("checkpoints/toy.safetensors"))
+network, config = lesson_network(PROFILE, clip_frames=2)
 
 # %%
 kept = {}

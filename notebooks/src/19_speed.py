@@ -38,17 +38,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 # %% tags=["imports"]
-from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import PAPER, TOY
 from tagvis_lite.data.toy import ToyConfig, render_video
 from tagvis_lite.inference import interpolate_ids, merge_repeats, predict_clip, read_clip
 from tagvis_lite.instances import cluster_instances
-from tagvis_lite.lessons import check, explore, lesson_video, record, show, subplots
+from tagvis_lite.lessons import check, explore, lesson_network, lesson_video, record, show, subplots
 from tagvis_lite.lessons.checks.lesson_19 import check_median_seconds
 from tagvis_lite.model.attention import literal_attention, pooled_attention
 from tagvis_lite.model.network import TagVIS
 from tagvis_lite.profiling import profile_inference
-from tagvis_lite.shipped import shipped
 from tagvis_lite.video import Video
 
 torch.manual_seed(SEED)
@@ -200,11 +198,8 @@ print(f"{'sum':<25} {sum(toy.values()) / 1e9:.2f}          {sum(paper.values()) 
 # of inference on a video with large frames, of which the network sees only some.
 
 # %%
-if PROFILE == "paper":
-    network, config = TagVIS(replace(PAPER.model, pretrained=False)), PAPER
-else:
-    network, config = load_network(shipped("checkpoints/toy.safetensors"))
-network = network.eval().to(device)
+network, config = lesson_network(PROFILE, clip_frames=8)
+network = network.to(device)
 small = replace(config.data, clip_frames=8, size=(64, 64))
 config = replace(config, data=small)
 

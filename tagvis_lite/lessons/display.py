@@ -15,7 +15,7 @@ from IPython.display import display
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.rcsetup import cycler
 
-from tagvis_lite.figures import png
+from tagvis_lite.figures import alternative_text, png
 from tagvis_lite.overlay import COLOURS
 
 STYLE: Any = {
@@ -52,10 +52,8 @@ def show(figure: Figure, *, alt: str) -> None:
         ValueError: no title anywhere in the figure, a title that runs into another or out of the
             figure, or an `alt` too short to say what it shows.
     """
-    if len(alt.split()) < 6:
-        raise ValueError(f"alt text {alt!r} is too short: say what the figure shows")
+    text = alternative_text(alt)
     _check_titles(figure)
-    text = " ".join(alt.split())
     data = {"image/png": b64encode(png(figure)).decode("ascii"), "text/plain": text}
     display(data, metadata={"image/png": {"alt": text}}, raw=True)
 

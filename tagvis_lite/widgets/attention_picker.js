@@ -36,11 +36,7 @@ async function start({ model, el }) {
   const said = announcer();
   said.style.width = `${ASKING}px`;
 
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
-  const within = (value, count) => Math.max(0, Math.min(count - 1, value));
+  const within = (value, count) => clamp(value, 0, count - 1);
 
   function draw() {
     const [s, i, j] = ["frame", "row", "column"].map((name) => model.get(name));
@@ -120,15 +116,15 @@ async function start({ model, el }) {
     const turn = TURNS[event.key];
     if (move === undefined && turn === undefined) return;
     event.preventDefault();
-    if (turn !== undefined) return put({ frame: within(model.get("frame") + turn, images.length) });
-    put({
+    if (turn !== undefined) return put(model, { frame: within(model.get("frame") + turn, images.length) });
+    put(model, {
       row: within(model.get("row") + move[0], rows),
       column: within(model.get("column") + move[1], columns),
     });
   });
   function pick(event) {
     const [x, y] = place(event, asks[0], ASKING);
-    put({
+    put(model, {
       row: within(Math.floor((y / (ASKING * ratio)) * rows), rows),
       column: within(Math.floor((x / ASKING) * columns), columns),
     });
@@ -138,8 +134,8 @@ async function start({ model, el }) {
     pick(event);
   });
   asks[0].addEventListener("pointermove", (event) => event.buttons && pick(event));
-  control.addEventListener("input", () => put({ frame: Number(control.value) }));
-  over.addEventListener("change", () => put({ over: over.value }));
+  control.addEventListener("input", () => put(model, { frame: Number(control.value) }));
+  over.addEventListener("change", () => put(model, { over: over.value }));
 
   const strip = element("div", { className: "tagvis-tiles" }, ...tiles.map((one) => one.node));
   strip.style.gridTemplateColumns = `repeat(${across}, ${side}px)`;

@@ -18,7 +18,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from tagvis_lite.model.attention import attention_maps
-from tagvis_lite.widgets.view import View, script, still
+from tagvis_lite.widgets.view import View, script, shrunk, still
 
 JPEG = (
     cv2.IMWRITE_JPEG_QUALITY,
@@ -236,9 +236,7 @@ def _check(
 
 
 def _jpeg(picture: np.ndarray) -> bytes:
-    scale = LONGEST_SIDE / max(picture.shape[:2])
-    if scale < 1:
-        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    picture = shrunk(picture, LONGEST_SIDE)
     return bytes(cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), JPEG)[1])
 
 

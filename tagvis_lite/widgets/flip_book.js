@@ -13,11 +13,7 @@ function start({ model, el }) {
     picture.alt = `${model.get("label")}: ${names[page]}`;
     control.setAttribute("aria-valuetext", names[page]);
   }
-  control.addEventListener("input", () => {
-    turn();
-    model.set("page", Number(control.value));
-    model.save_changes();
-  });
+  control.addEventListener("input", () => put(model, { page: Number(control.value) }));
   const stop = follow(model, ["page"], () => {
     control.value = model.get("page");
     row.show();

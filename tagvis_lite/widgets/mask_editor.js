@@ -44,11 +44,7 @@ async function start({ model, el }) {
     return element("tr", {}, element("th", { textContent: name, scope: "row" }), value, how);
   }
 
-  const put = (changes) => {
-    for (const [name, value] of Object.entries(changes)) model.set(name, value);
-    model.save_changes();
-  };
-  const kept = (value, limit) => Math.max(-limit, Math.min(limit, value));
+  const kept = (value, limit) => clamp(value, -limit, limit);
   const state = () => ["right", "down", "grow", "radius"].map((name) => model.get(name));
 
   function draw() {
@@ -144,14 +140,14 @@ async function start({ model, el }) {
 
   const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const GROWS = { "+": 1, "=": 1, "-": -1 };
-  const move = (right, down) => put({ right: kept(right, furthest), down: kept(down, furthest) });
+  const move = (right, down) => put(model, { right: kept(right, furthest), down: kept(down, furthest) });
   for (const { node } of panels) {
     node.addEventListener("keydown", (event) => {
       const step = MOVES[event.key];
       const by = GROWS[event.key];
       if (step === undefined && by === undefined) return;
       event.preventDefault();
-      if (by !== undefined) return put({ grow: kept(model.get("grow") + by, most) });
+      if (by !== undefined) return put(model, { grow: kept(model.get("grow") + by, most) });
       move(model.get("right") + step[0], model.get("down") + step[1]);
     });
     let held = null;
@@ -165,11 +161,11 @@ async function start({ model, el }) {
       move(held[2] + Math.round((x - held[0]) / unit), held[3] + Math.round((y - held[1]) / unit));
     });
   }
-  grow.addEventListener("input", () => put({ grow: Number(grow.value) }));
-  reach.addEventListener("input", () => put({ radius: radii[Number(reach.value)] }));
+  grow.addEventListener("input", () => put(model, { grow: Number(grow.value) }));
+  reach.addEventListener("input", () => put(model, { radius: radii[Number(reach.value)] }));
   reset.addEventListener("click", () => {
     const [right, down, by, radius] = model.get("start");
-    put({ right, down, grow: by, radius });
+    put(model, { right, down, grow: by, radius });
   });
 
   const [both, much, missed] = model.get("colours");

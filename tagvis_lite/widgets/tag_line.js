@@ -28,7 +28,7 @@ function render({ model, el }) {
     const share =
       frames === 1 ? (x - LEFT) / (WIDTH - LEFT - RIGHT) : (height - 34 - y) / (height - 48);
     const tag = low + share * (high - low);
-    return model.get("tag_range") === "sigmoid" ? Math.min(0.999, Math.max(0.001, tag)) : tag;
+    return model.get("tag_range") === "sigmoid" ? clamp(tag, 0.001, 0.999) : tag;
   }
   const size = () => frames * points;
   const colour = (id) => model.get("colours")[(id - 1) % model.get("colours").length];
@@ -156,13 +156,7 @@ function render({ model, el }) {
     whole.textContent = sum.toFixed(3);
   }
 
-  function goTo(step) {
-    model.set("step", Math.max(0, Math.min(steps - 1, step)));
-    model.save_changes();
-    control.value = model.get("step");
-    stepRow.show();
-    draw();
-  }
+  const goTo = (step) => put(model, { step: clamp(step, 0, steps - 1) });
   function stop() {
     clearInterval(timer);
     timer = null;
@@ -179,8 +173,7 @@ function render({ model, el }) {
   }
   function change(name, value) {
     stop();
-    model.set(name, value);
-    model.save_changes();
+    put(model, { [name]: value });
   }
   function move(index, tag) {
     change("moved", [Math.floor(index / points), index % points, tag, model.get("step")]);
@@ -287,17 +280,17 @@ function render({ model, el }) {
     ),
     said,
   );
-  const renew = () => {
-    read();
+  const show = () => {
     control.value = model.get("step");
     stepRow.show();
     draw();
   };
-  renew();
-  const unfollow = follow(model, ["way", "terms", "step"], renew);
-  return () => {
-    stop();
-    unfollow();
+  const renew = () => {
+    read();
+    show();
   };
+  renew();
+  const stops = [stop, follow(model, ["way", "terms"], renew), follow(model, ["step"], show)];
+  return () => stops.forEach((end) => end());
 }
 export default { render };

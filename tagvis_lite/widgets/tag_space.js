@@ -21,7 +21,6 @@ function start({ model, el }) {
   let cursor = null; // [row, column] of a pixel of the tag map
   let band = null; // the tag in the middle of a band as wide as the bandwidth
 
-  const clamp = (value, least, most) => Math.max(least, Math.min(most, value));
   const colour = (id) => `rgb(${colours.slice(3 * id, 3 * id + 3).join(" ")})`;
   const share = (tag) => (tag - low) / (high - low);
   const shade = (tag) => 3 * Math.round(255 * clamp(share(tag), 0, 1));
@@ -273,8 +272,7 @@ function start({ model, el }) {
   }
 
   function setFrame(t) {
-    model.set("frame", clamp(t, 0, T - 1));
-    model.save_changes();
+    put(model, { frame: clamp(t, 0, T - 1) });
   }
   const control = slider(0, T - 1, 1, model.get("frame"));
   const frameRow = labelled("frame", control, (value) => value);
@@ -291,8 +289,7 @@ function start({ model, el }) {
     const node = slider(min, max, step, model.get(name));
     node.addEventListener("input", () =>
       later(name, 60, () => {
-        model.set(name, Number(node.value));
-        model.save_changes();
+        put(model, { [name]: Number(node.value) });
         later("answer", PATIENCE, () => {
           if (String(model.get("answered")) === String(asked())) return;
           problem.textContent = "No answer: threshold and bandwidth need a running kernel.";

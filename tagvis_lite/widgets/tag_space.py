@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import cv2
 import matplotlib
 import numpy as np
 import traitlets
 from matplotlib.figure import Figure
 
 from tagvis_lite.config import InferenceConfig
+from tagvis_lite.figures import resized
 from tagvis_lite.instances import Instances, Reading, cluster_instances, read_prediction
 from tagvis_lite.overlay import instance_colours, overlay
 from tagvis_lite.video import BACKGROUND, Prediction
-from tagvis_lite.widgets.view import View, script, still
+from tagvis_lite.widgets.view import View, script, shrunk, still
 
 BINS = 60
 LONGEST_SIDE = 256
@@ -73,7 +73,7 @@ def draw_tag_space(
     """
     (frame, tag_map), (heaps, tracks) = figure.subplots(2, 2)
     ids, colours = instances.ids, instance_colours() / 255
-    frame.imshow(overlay(frames[t], _resized(ids[t], frames.shape[1:3])))
+    frame.imshow(overlay(frames[t], resized(ids[t], frames.shape[1:3])))
     frame.set_title(f"frame {t}")
     low, high = _limits(tags, ids)
     opacity = np.where(ids[t] == BACKGROUND, 0.27, 1.0)
@@ -170,7 +170,7 @@ class TagSpace(View):
         found = recluster(self._reading, config, config.foreground, config.bandwidth)
         figure = Figure(figsize=(5.8, 4.3), layout="constrained")
         draw_tag_space(figure, frames, tags, found, frame, title)
-        small = np.stack([_shrunk(picture) for picture in frames])
+        small = np.stack([shrunk(picture, LONGEST_SIDE) for picture in frames])
         shades = matplotlib.colormaps["viridis"](np.arange(256))[:, :3] * 255
         super().__init__(
             picture=still(figure),
@@ -214,15 +214,3 @@ def _limits(tags: np.ndarray, ids: np.ndarray) -> tuple[float, float]:
     low, high = np.quantile(inside if len(inside) else tags, [0.005, 0.995])
     room = 0.15 * (high - low) + 0.1
     return float(low - room), float(high + room)
-
-
-def _resized(ids: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    return cv2.resize(ids, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
-
-
-def _shrunk(picture: np.ndarray) -> np.ndarray:
-    scale = LONGEST_SIDE / max(picture.shape[:2])
-    if scale >= 1:
-        return picture
-    height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)

@@ -80,6 +80,14 @@ function typed(view, Type) {
   return new Type(bytes.slice().buffer);
 }
 
+/** Set traits here and, where a kernel runs, there. */
+function put(model, changes) {
+  for (const [name, value] of Object.entries(changes)) model.set(name, value);
+  model.save_changes();
+}
+
+const clamp = (value, least, most) => Math.max(least, Math.min(most, value));
+
 /** Call `draw` when a trait changes; returns the clean-up that anywidget calls. */
 function follow(model, names, draw) {
   for (const name of names) model.on(`change:${name}`, draw);

@@ -8,15 +8,13 @@ from pathlib import Path
 from types import ModuleType
 
 import cv2
+import literal_davis as literal
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as rle
 from trackeval.metrics import JAndF
-
-sys.path.insert(0, str(Path(__file__).parent))
-import literal_davis as literal
 
 from tagvis_lite.data.davis import read_davis, read_label_map, write_davis, write_label_map
 from tagvis_lite.evaluation.boundary import boundary_reach

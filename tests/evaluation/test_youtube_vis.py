@@ -4,21 +4,18 @@ import copy
 import json
 import math
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
+import literal_youtube_vis as literal
 import numpy as np
+import official_youtube_vis as official
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 from trackeval.datasets import YouTubeVIS
 from trackeval.metrics import TrackMAP
-
-sys.path.insert(0, str(Path(__file__).parent))
-import literal_youtube_vis as literal
-import official_youtube_vis as official
 
 from tagvis_lite.evaluation.rle import intersection, read_tracks
 from tagvis_lite.evaluation.youtube_vis import (

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from tiny_network import TINY
+from torch import Tensor
 
 from tagvis_lite.config import ModelConfig
 from tagvis_lite.model.network import TagVIS
