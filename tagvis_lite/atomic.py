@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,14 +15,40 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write to; it takes the place of `path` at the end.
 
     After an exception or a kill, `path` is what it was before. Missing folders are made.
+
+    Raises:
+        OSError: names `path` where the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.errno == errno.ENOSPC and error.filename in (None, str(temporary)):
+            raise OSError(
+                f"{path}: the disk is full; free some space and run this again"
+            ) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Give an empty hidden folder beside `path` to fill; it becomes `path` at the end.
+
+    After an exception or a kill there is no `path`; what a kill leaves is removed the next time.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def claim_folder(out: Path, mark: str, what: str) -> None:
