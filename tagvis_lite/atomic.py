@@ -11,6 +11,24 @@ from pathlib import Path
 
 
 @contextmanager
+def full_disk_named(path: Path) -> Iterator[None]:
+    """Say which file there was no room for: the system's own error does not.
+
+    Raises:
+        OSError: in place of any with ENOSPC or EDQUOT; it names `path`.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OSError(
+            f"{path}: no room left on the disk, or in your share of it: free some space and run "
+            "the command again"
+        ) from error
+
+
+@contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write to; it takes the place of `path` at the end.
 

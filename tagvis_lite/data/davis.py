@@ -172,20 +172,20 @@ def read_davis(
             "holds JPEGImages, and its resolution (480p, Full-Resolution)"
         )
     frames_root = root / "JPEGImages" / resolution
-    candidates = [root / folder / resolution for folder in _annotation_folders(year)]
+    candidates = [root / folder / resolution for folder in annotation_folders(year)]
     annotations_root = next((folder for folder in candidates if folder.is_dir()), None)
     return [
         _read_sequence(frames_root, annotations_root, name, single_object)
-        for name in _read_split(root, split, year, resolution)
+        for name in read_split(root, split, year, resolution)
     ]
 
 
-def _annotation_folders(year: str) -> tuple[str, ...]:
+def annotation_folders(year: str) -> tuple[str, ...]:
     """Names of the folder of annotations, the preferred one first."""
     return ("Annotations",) if year == "2016" else ("Annotations_unsupervised", "Annotations")
 
 
-def _read_split(root: Path, split: str, year: str, resolution: str) -> list[str]:
+def read_split(root: Path, split: str, year: str, resolution: str) -> list[str]:
     """Names of the sequences of a split, each once, in the order of its list."""
     path = root / "ImageSets" / year / f"{split}.txt"
     if year == "2016" and not path.is_file():
@@ -309,7 +309,7 @@ def write_davis(
     for video in videos:
         check_file_name(video.name, "name of a video")
         folder = root / "JPEGImages" / resolution / video.name
-        annotations = root / _annotation_folders(year)[0] / resolution / video.name
+        annotations = root / annotation_folders(year)[0] / resolution / video.name
         names.append(video.name)
         if resume and folder.exists():
             continue

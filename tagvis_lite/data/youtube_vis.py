@@ -56,7 +56,9 @@ class YoutubeVIS:
 # ---------------------------------------------------------------- reading
 
 
-def read_youtube_vis(annotations: str | Path, frames_root: str | Path | None = None) -> YoutubeVIS:
+def read_youtube_vis(
+    annotations: str | Path, frames_root: str | Path | None = None, *, require_frames: bool = True
+) -> YoutubeVIS:
     """Read an annotation file; frames and label maps are decoded when they are asked for.
 
     Instances of a video are numbered from 1 in the order of their annotations. Where masks overlap,
@@ -68,9 +70,10 @@ def read_youtube_vis(annotations: str | Path, frames_root: str | Path | None = N
         annotations: the json.
         frames_root: folder that holds `JPEGImages/<file name>` or `<file name>`. Without it,
             frames cannot be decoded, but label maps can.
+        require_frames: look whether the first frame of each video is there.
 
     Raises:
-        FileNotFoundError: no such json; the first frame of a video is not there.
+        FileNotFoundError: no such json; with `require_frames`, no first frame of a video.
         NotADirectoryError: no folder `frames_root`.
         ValueError: not json, not of this layout, or inconsistent; the message names the entry.
     """
@@ -86,7 +89,7 @@ def read_youtube_vis(annotations: str | Path, frames_root: str | Path | None = N
         frames: Frames = NoFrames(path, len(entry.file_names))
         if folder is not None:
             paths = tuple(folder / name for name in entry.file_names)
-            if not paths[0].is_file():
+            if require_frames and not paths[0].is_file():
                 raise FileNotFoundError(
                     f"{paths[0]}: no such frame, the first of video {entry.name!r} in {path}; "
                     "download it, or give the folder that holds JPEGImages as frames_root"
