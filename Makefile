@@ -37,7 +37,7 @@ if [ -z "$$python" ]; then \
 fi
 endef
 
-.PHONY: help demo test lint notebooks lab lock clean
+.PHONY: help demo test lint notebooks lab site lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1	\2/p' Makefile
@@ -52,9 +52,9 @@ test: lint ## everything that has to pass: lint, all tests, then every lesson by
 	$(ONE_THREAD) $(VENV_PYTHON) -m tagvis_lite notebooks --profile toy --jobs $(WORKERS)
 
 notebooks: $(INSTALLED) ## rebuild the lessons whose source in notebooks/src has changed
+	$(ONE_THREAD) $(VENV_PYTHON) -m tagvis_lite.report
 	$(ONE_THREAD) $(VENV_PYTHON) -m tagvis_lite.lessons.building $(BUILD_OPTIONS)
 	$(VENV_PYTHON) -m tagvis_lite.lessons.ledger
-	$(ONE_THREAD) $(VENV_PYTHON) -m tagvis_lite.report
 
 lint: $(INSTALLED) ## style, formatting and types
 	$(VENV_PYTHON) -m ruff check .
@@ -63,6 +63,11 @@ lint: $(INSTALLED) ## style, formatting and types
 
 lab: $(INSTALLED) ## JupyterLab on the lessons
 	$(VENV_PYTHON) -m jupyterlab $(LAB_OPTIONS) notebooks
+
+site: $(INSTALLED) ## the lessons, the ledger, the report and the API as a site in build/site
+	$(ONE_THREAD) $(VENV_PYTHON) -m sphinx -b html -c docs -W --keep-going -q \
+		-d build/doctrees . build/site
+	@echo "Open build/site/index.html"
 
 lock: $(UV) ## refresh requirements.lock from pyproject.toml, keeping versions that still fit
 	$(UV) pip compile pyproject.toml --output-file requirements.lock \

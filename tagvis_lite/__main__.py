@@ -6,9 +6,11 @@ Whatever a user can cause and mend ends in one line on standard error and exit c
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -89,16 +91,22 @@ def train(
         config: the profile, and any of its fields by name.
         data: root in the DAVIS or YouTube-VIS layout; toy videos are rendered when not given.
         accelerator: cpu, cuda, mps or auto.
-        devices: devices per node.
-        nodes: machines.
-        strategy: how devices work together, as Lightning Fabric names it.
+        devices: devices per node; a step has devices x nodes x batch-size x accumulate clips.
+        nodes: machines, each started with this command, NODE_RANK, MASTER_ADDR and MASTER_PORT.
+        strategy: how devices work together, as Lightning Fabric names it: auto, ddp, ...
     """
+    import torch
     from lightning_fabric import Fabric
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
     from tagvis_lite.data.sources import TOY_TRAIN, read_training_data, toy_training_data
+    from tagvis_lite.estimate import device_memory, estimate_training, gemm_rate
+    from tagvis_lite.training import NonFiniteLossError, check_run
     from tagvis_lite.training import train as train_network
 
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    # A 1 x 1 convolution has two names for one layout, which costs a copy of a few kilobytes.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     try:
         fabric = Fabric(
             accelerator=accelerator,
@@ -107,7 +115,7 @@ def train(
             strategy=strategy,
             precision=config.train.precision,
         )
-    except (RuntimeError, MisconfigurationException) as error:
+    except (RuntimeError, ValueError, ImportError, MisconfigurationException) as error:
         raise ValueError(f"{accelerator=}, {devices=}, {strategy=}: {error}") from error
     if data is None:
         batch = config.train.batch_size * config.train.accumulate * fabric.world_size
@@ -116,7 +124,29 @@ def train(
     else:
         source = read_training_data(data)
     config = replace(config, model=replace(config.model, num_classes=source.num_classes))
-    result = train_network(config, source.train, source.validation, out, fabric=fabric)
+    check_run(config, source.train, source.validation)
+    if fabric.is_global_zero and "LOCAL_RANK" not in os.environ:
+        half = config.train.precision != "32-true"
+        rate = gemm_rate(fabric.device, torch.bfloat16 if half else torch.float32)
+        estimate = estimate_training(config, len(source.train), fabric.world_size)
+        print(estimate.describe(rate, device_memory(fabric.device)), flush=True)
+    try:
+        result = train_network(config, source.train, source.validation, out, fabric=fabric)
+    except NonFiniteLossError:
+        if not fabric.is_global_zero:  # the first process says it for all
+            raise SystemExit(2) from None
+        raise
+    except torch.OutOfMemoryError as error:
+        raise ValueError(
+            "the device ran out of memory: try --train.activation-checkpointing, "
+            "--train.precision bf16-mixed, or a smaller --train.batch-size with more "
+            f"--train.accumulate ({str(error)[:100]})"
+        ) from error
+    except RuntimeError as error:
+        if fabric.world_size > 1 and lost_a_process(error):
+            where = f"process {fabric.global_rank} of {fabric.world_size}"
+            raise ValueError(f"{where} stopped because another did: see its message") from error
+        raise
     if fabric.is_global_zero:
         score = f"validation J&F {100 * result.best_score:.1f} at step {result.best_step}"
         print(f"{result.weights}: {score}")
@@ -128,6 +158,8 @@ def predict(
     split: str = "val",
     checkpoint: Path | None = None,
     device: str = "cpu",
+    precision: Literal["fp32", "bf16"] = "fp32",
+    compiled: bool = False,
 ) -> None:
     """Predict the instances of videos: overlay videos, palette PNGs and YouTube-VIS results.
 
@@ -137,6 +169,8 @@ def predict(
         split: which videos of a root.
         checkpoint: weights; those of the toy profile that ship with the package when not given.
         device: cpu, cuda, mps, ...
+        precision: of the network: bf16 is faster where the processor has it.
+        compiled: run the network through torch.compile: for many videos, as it takes minutes.
     """
     from tagvis_lite.data.sources import read_videos
     from tagvis_lite.shipped import shipped
@@ -146,13 +180,20 @@ def predict(
 
     # They import torchvision, which takes seconds: a mistake in the path is told before.
     from tagvis_lite.checkpoint import load_network
+    from tagvis_lite.model.fast import FastTagVIS
     from tagvis_lite.predicting import predict_to_files
 
     network, config = load_network(weights)
     check_device(device)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     predicted = predict_to_files(
-        network, config, videos, out, weights=digest, video_ids=video_ids, device=device
+        FastTagVIS(network, precision, compiled),
+        config,
+        videos,
+        out,
+        weights=digest if precision == "fp32" else f"{digest} in {precision}",
+        video_ids=video_ids,
+        device=device,
     )
     print(f"{out}: {predicted} videos predicted, {len(videos) - predicted} were there already")
 
@@ -161,6 +202,7 @@ def profile(
     config: ConfigFields,
     device: str = "cpu",
     precision: Literal["fp32", "bf16"] = "fp32",
+    compiled: bool = False,
     repeats: int = 3,
 ) -> None:
     """Count the network's parameters and operations, and time each stage of inference.
@@ -171,12 +213,16 @@ def profile(
         config: the profile, and any of its fields by name.
         device: where the network runs.
         precision: of the network.
+        compiled: run the network through torch.compile.
         repeats: the median of so many runs is shown.
     """
     from tagvis_lite.profiling import profile_inference
 
     check_device(device)
-    print(profile_inference(config, device=device, bf16=precision == "bf16", repeats=repeats))
+    table = profile_inference(
+        config, device=device, precision=precision, compiled=compiled, repeats=repeats
+    )
+    print(table)
 
 
 def ablate(
@@ -358,6 +404,13 @@ def report(problems: Sequence[object]) -> None:
     if problems:
         raise SystemExit(1)
     print("nothing a server would refuse")
+
+
+def lost_a_process(error: RuntimeError) -> bool:
+    """Whether a collective operation failed, as it does when another process has gone."""
+    from torch.distributed import DistError
+
+    return isinstance(error, DistError) or "gloo" in str(error).lower()
 
 
 def check_device(name: str) -> None:

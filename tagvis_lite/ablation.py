@@ -22,7 +22,7 @@ import numpy as np
 from scipy import stats
 
 from tagvis_lite.atomic import write_atomically
-from tagvis_lite.config import Config, config_to_dict
+from tagvis_lite.config import Config, config_from_dict, config_to_dict
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,12 @@ READINGS = (
         _READINGS,
         {"loss": {"specter": 1.0, "temper": 1.0, "cross_entropy": 1.0}},
     ),
+    Row(
+        "half-push",
+        "L_specter and L_temper at half weight (D14)",
+        _READINGS,
+        {"loss": {"specter": 2.0, "temper": 2.0}},
+    ),
 )
 """The paper's open questions that docs/decisions.md wants measured, each against the full model."""
 
@@ -259,6 +265,25 @@ class Summary:
         return cls(row, count, tuple(values.mean(axis=0)), tuple(half))
 
 
+def difference_interval(values: Sequence[float], others: Sequence[float]) -> tuple[float, float]:
+    """Mean of `values` minus mean of `others`, and half the width of its 95 % interval.
+
+    Welch's t interval, for two sets of seeds that may scatter unequally; infinite where a set has
+    one seed. That of `scipy.stats.ttest_ind(values, others, equal_var=False)`.
+    """
+    difference = float(np.mean(values) - np.mean(others))
+    if min(len(values), len(others)) < 2:
+        return difference, float("inf")
+    errors = [np.var(side, ddof=1) / len(side) for side in (values, others)]
+    total = sum(errors)
+    if total == 0:
+        return difference, 0.0
+    freedom = total**2 / sum(
+        error**2 / (len(side) - 1) for error, side in zip(errors, (values, others), strict=True)
+    )
+    return difference, float(stats.t.ppf(0.975, freedom) * np.sqrt(total))
+
+
 def read_results(out: Path, rows: Sequence[Row]) -> list[Summary]:
     """Summaries of the rows that have results in `out`, in the order of `rows`.
 
@@ -271,7 +296,7 @@ def read_results(out: Path, rows: Sequence[Row]) -> list[Summary]:
         pattern = f"{row.name}-[0-9]*.json"
         results = [json.loads(path.read_text()) for path in sorted(out.glob(pattern))]
         results = [result for result in results if result["row"] == row.name]
-        budgets |= {json.dumps({**result["config"]["train"], "seed": None}) for result in results}
+        budgets |= {replace(config_from_dict(r["config"]).train, seed=0) for r in results}
         if results:
             found.append(Summary.of(row, results))
     if len(budgets) > 1:
@@ -299,7 +324,7 @@ def _is_done(run: Run) -> bool:
     if not run.result.exists():
         return False
     kept = json.loads(run.result.read_text(encoding="utf-8"))["config"]
-    if kept != json.loads(json.dumps(config_to_dict(run.config))):
+    if config_from_dict(kept) != run.config:  # a field that is younger than the run is at default
         raise ValueError(
             f"{run.result} is a run of another config: choose another folder, or delete it"
         )

@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-
-@contextmanager
-def full_disk_named(path: Path) -> Iterator[None]:
-    """Say which file there was no room for: the system's own error does not.
-
-    Raises:
-        OSError: in place of any with ENOSPC or EDQUOT; it names `path`.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise OSError(
-            f"{path}: no room left on the disk, or in your share of it: free some space and run "
-            "the command again"
-        ) from error
 
 
 @contextmanager
@@ -40,16 +21,22 @@ def replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
     try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        if error.errno == errno.ENOSPC and error.filename in (None, str(temporary)):
-            raise OSError(
-                f"{path}: the disk is full; free some space and run this again"
-            ) from error
-        raise
+        with naming(path):
+            yield temporary
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an `OSError` within say which file it is of: that of a full disk does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 @contextmanager

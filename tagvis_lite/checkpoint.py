@@ -8,7 +8,8 @@ Every file is written beside its target and then moved onto it: a killed run lea
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,16 @@ def save_network(path: Path, network: TagVIS, config: Config, *, half: bool = Fa
         network: whose weights.
         config: of the network.
         half: store convolution weights in float16, for a file of half the size.
+
+    Raises:
+        OSError: the file cannot be written, as on a full disk.
     """
     tensors = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
     if half:
         tensors = {k: v.to(torch.float16) if v.ndim > 1 else v for k, v in tensors.items()}
     metadata = {"config": json.dumps(config_to_dict(config))}
-    write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
+    with _failing_as_files_do(path):
+        write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata))
 
 
 def load_network(path: Path) -> tuple[TagVIS, Config]:
@@ -75,8 +80,13 @@ def load_network(path: Path) -> tuple[TagVIS, Config]:
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write the state of a training run."""
-    write_atomically(path, lambda temporary: torch.save(dict(state), temporary))
+    """Write the state of a training run.
+
+    Raises:
+        OSError: the file cannot be written, as on a full disk.
+    """
+    with _failing_as_files_do(path):
+        write_atomically(path, lambda temporary: torch.save(dict(state), temporary))
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -100,3 +110,13 @@ def load_state(path: Path) -> dict[str, Any]:
             f"{path} holds no training state of this package: delete it to start the run anew"
         )
     return state
+
+
+@contextmanager
+def _failing_as_files_do(path: Path) -> Iterator[None]:
+    """Both libraries have errors of their own for a disk that is full."""
+    try:
+        yield
+    except (RuntimeError, SafetensorError) as error:
+        message = " ".join(str(error).split())[:200]
+        raise OSError(f"cannot write {path} ({message}): is the disk full?") from error

@@ -151,8 +151,11 @@ class TrainConfig(_Section):
     steps: int | None = None
     """Stop after this many steps instead of after `epochs`."""
     batch_size: int = 1
+    """Clips that a device takes at a time; batch norm goes over those of all devices."""
     accumulate: int = 1
-    """Batches whose gradients are summed into one step."""
+    """Batches of each device whose gradients are averaged into one step."""
+    workers: int = 0
+    """Processes per device that read and augment clips; 0 does it between steps."""
     learning_rate: float = 1e-4
     schedule: Literal["constant", "one_cycle"] = "constant"
     weight_decay: float = 0.0
@@ -161,6 +164,11 @@ class TrainConfig(_Section):
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     channels_last: bool = True
     """Keep activations in the memory layout that convolutions are fastest in."""
+    activation_checkpointing: bool = False
+    """Compute activations again in the backward pass instead of keeping them: less memory, more
+    time (benchmarks/paper_size.py)."""
+    compile: bool = False
+    """Run the network through `torch.compile`; needs a C++ compiler."""
     seed: int = 0
     validate_every: int = 1000
     """Steps between validations (J&F) and checkpoints."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,14 @@ def score_bars(scores: DavisScores) -> Figure:
     axis.set_title(f"J&F {100 * scores.jf_mean:.1f}; the worst sequences first", fontsize=10)
     figure.legend(loc="outside right upper", fontsize=8)
     return figure
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file for notebooks: 80 dots an inch, on white in any theme."""
+    buffer = io.BytesIO()
+    options = {"optimize": True}
+    figure.savefig(buffer, format="png", dpi=80, facecolor="white", pil_kwargs=options)
+    return buffer.getvalue()
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -46,7 +46,49 @@ class Instances:
     modes: Mapping[int, float]
 
 
-def cluster_instances(prediction: Prediction, config: InferenceConfig) -> Instances:
+@dataclass(frozen=True)
+class Reading:
+    """One clip's prediction made ready for clustering again and again, as under a live slider.
+
+    Attributes:
+        tags: float32, T x h x w.
+        probabilities: float32, C x T x h x w, on the device of the logits; None without logits.
+        foreground: float32, T x h x w: 1 - p(background), or 1 everywhere without logits.
+        order: int64, T * h * w: pixels in ascending order of their tags.
+    """
+
+    tags: np.ndarray
+    probabilities: Tensor | None
+    foreground: np.ndarray
+    order: np.ndarray
+
+
+def read_prediction(prediction: Prediction) -> Reading:
+    """Do what no setting of the clustering changes, once.
+
+    Args:
+        prediction: of one clip, without a batch dimension: tags T x h x w, logits C x T x h x w
+            with C >= 2, on any device, of any float dtype.
+
+    Raises:
+        ValueError: a batch dimension, one class only, NaN or infinity in the logits.
+    """
+    _check_prediction(prediction)
+    tags = prediction.tags.detach().to(torch.float32).cpu().numpy()
+    order = np.argsort(tags, axis=None)
+    if prediction.semantic_logits is None:
+        return Reading(tags, None, np.ones_like(tags), order)
+    probabilities = prediction.semantic_logits.detach().to(torch.float32).softmax(dim=0)
+    background = probabilities[BACKGROUND]
+    if not background.isfinite().all():  # a softmax is finite in all classes or in none
+        raise ValueError(
+            "semantic logits hold NaN or infinity: the weights are broken or the training "
+            "diverged; lower its learning rate"
+        )
+    return Reading(tags, probabilities, (1 - background).cpu().numpy(), order)
+
+
+def cluster_instances(prediction: Prediction | Reading, config: InferenceConfig) -> Instances:
     """Find the instances of one clip.
 
     1. Foreground: pixels where 1 - p(background) is above `config.foreground`.
@@ -64,32 +106,25 @@ def cluster_instances(prediction: Prediction, config: InferenceConfig) -> Instan
     background, every category is 1, and the score is the compactness.
 
     Args:
-        prediction: of one clip, without a batch dimension: tags T x h x w, logits C x T x h x w
-            with C >= 2, on any device, of any float dtype.
+        prediction: see `read_prediction`, or what it returned: clustering the same prediction
+            with other settings then costs less, and the result is the same.
         config: foreground, bandwidth, prominence, min_area and max_instances are used.
 
     Raises:
-        ValueError: a batch dimension, one class only, a config value out of range, NaN or infinity
-            in the foreground's tags or in the logits.
+        ValueError: see `read_prediction`; a config value out of range, NaN or infinity in the
+            foreground's tags.
     """
-    _check(prediction, config)
-    tags = prediction.tags.detach().to(torch.float32).cpu().numpy()
-    if prediction.semantic_logits is None:
-        probabilities = None
-        foreground = np.ones(tags.shape, dtype=bool)
-    else:
-        probabilities = prediction.semantic_logits.detach().to(torch.float32).softmax(dim=0)
-        if not probabilities.isfinite().all():
-            raise ValueError(
-                "semantic logits hold NaN or infinity: the weights are broken or the training "
-                "diverged; lower its learning rate"
-            )
-        foreground = (1 - probabilities[BACKGROUND] > config.foreground).cpu().numpy()
+    reading = prediction if isinstance(prediction, Reading) else read_prediction(prediction)
+    _check_config(config)
+    tags, probabilities = reading.tags, reading.probabilities
+    foreground = reading.foreground > config.foreground
     if not foreground.any():
         return Instances(np.zeros(tags.shape, dtype=np.uint8), {}, {}, {})
 
-    modes, cuts = modes_1d(tags[foreground], config.bandwidth, config.prominence)
-    groups = np.searchsorted(cuts, tags[foreground])
+    ascending = reading.order[foreground.ravel()[reading.order]]
+    modes, cuts = modes_1d(tags.ravel()[ascending], config.bandwidth, config.prominence)
+    places = np.flatnonzero(foreground)
+    groups = np.searchsorted(cuts, tags.ravel()[places])
     merged = _dissolve_small_groups(
         modes,
         np.bincount(groups, minlength=len(modes)),
@@ -98,19 +133,18 @@ def cluster_instances(prediction: Prediction, config: InferenceConfig) -> Instan
         max_groups=config.max_instances + (probabilities is None),
         reach=2 * config.bandwidth,
     )
-    group_of = np.full(tags.shape, -1)
-    group_of[foreground] = merged[groups]
-    if probabilities is None:
-        _remove_background_group(group_of)
+    group_of = merged[groups]
+    if probabilities is None:  # then every pixel is foreground
+        _remove_background_group(group_of.reshape(tags.shape))
 
     sizes = np.bincount(group_of[group_of >= 0], minlength=len(modes))
     largest_first = [int(k) for k in np.argsort(-sizes, kind="stable") if sizes[k] > 0]
     ids = np.zeros(tags.shape, dtype=np.uint8)
     categories, scores = {}, {}
     for instance, k in enumerate(largest_first, start=1):
-        pixels = group_of == k
-        ids[pixels] = instance
-        compactness = float(np.mean(np.abs(tags[pixels] - modes[k]) <= config.bandwidth))
+        pixels = places[group_of == k]
+        ids.ravel()[pixels] = instance
+        compactness = float(np.mean(np.abs(tags.ravel()[pixels] - modes[k]) <= config.bandwidth))
         categories[instance], probability = _category(probabilities, pixels)
         scores[instance] = probability * compactness
     return Instances(ids, categories, scores, dict(enumerate(modes[largest_first].tolist(), 1)))
@@ -177,7 +211,8 @@ def tag_density(values: np.ndarray, bandwidth: float) -> tuple[np.ndarray, np.nd
     if not 0 < bandwidth < np.inf:
         raise ValueError(f"bandwidth is {bandwidth}, expected a positive number of tag units")
     sigma = bandwidth / np.sqrt(8 * np.log(2))
-    ascending = np.sort(values)
+    is_sorted = (values[1:] >= values[:-1]).all()
+    ascending = values if is_sorted else np.sort(values)
     steps = np.minimum(np.diff(ascending), 2 * REACH * sigma)
     shortened = np.concatenate([[0.0], np.cumsum(steps)])
     bin_width = max(sigma / BINS_PER_SIGMA, shortened[-1] / MAX_BINS)
@@ -231,16 +266,16 @@ def _remove_background_group(group_of: np.ndarray) -> None:
 
 
 def _category(probabilities: Tensor | None, pixels: np.ndarray) -> tuple[int, float]:
-    """The likeliest class >= 1 over some pixels (bool, T x h x w) and its mean probability."""
+    """The likeliest class >= 1 over some pixels (flat places) and its mean probability."""
     if probabilities is None:
         return 1, 1.0
-    mask = torch.from_numpy(pixels).to(probabilities.device)
-    means = probabilities[:, mask].mean(dim=1)
+    places = torch.from_numpy(pixels).to(probabilities.device)
+    means = probabilities.flatten(1).index_select(1, places).mean(dim=1)
     category = 1 + int(means[1:].argmax())
     return category, float(means[category])
 
 
-def _check(prediction: Prediction, config: InferenceConfig) -> None:
+def _check_prediction(prediction: Prediction) -> None:
     if prediction.tags.ndim != 3 or prediction.tags.numel() == 0:
         raise ValueError(
             f"tags are {tuple(prediction.tags.shape)}, expected those of one clip, T x h x w: "
@@ -248,6 +283,9 @@ def _check(prediction: Prediction, config: InferenceConfig) -> None:
         )
     if prediction.semantic_logits is not None and len(prediction.semantic_logits) < 2:
         raise ValueError("semantic logits have one class, expected background and at least one")
+
+
+def _check_config(config: InferenceConfig) -> None:
     if not 0 <= config.foreground < 1:
         raise ValueError(f"inference.foreground is {config.foreground}, expected [0, 1)")
     if not 0 <= config.prominence <= 1:

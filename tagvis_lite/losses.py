@@ -8,6 +8,7 @@ nothing (docs/decisions.md, D12). Background and void pixels belong to no group 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,13 +18,13 @@ from torch.nn.functional import cross_entropy
 from tagvis_lite.config import LossConfig
 from tagvis_lite.video import VOID, Clip, Prediction
 
+Generators = torch.Generator | Sequence[torch.Generator] | None
+"""One for all clips, or one for each: then what a clip draws does not depend on its batch."""
+
 
 @dataclass(frozen=True)
 class Losses:
-    """The terms of eqs. (6) and (7), each a scalar and not yet weighted.
-
-    The four tag terms are means over clips, cross-entropy is a mean over the pixels of all clips.
-    """
+    """The terms of eqs. (6) and (7), each a scalar, a mean over clips and not yet weighted."""
 
     spectra: Tensor
     specter: Tensor
@@ -108,7 +109,7 @@ def spectra_loss(
     h_n: str = "clip",
     reduction: str = "mean",
     pixels_per_instance: int | None = 64,
-    generator: torch.Generator | None = None,
+    generator: Generators = None,
 ) -> Tensor:
     """Eq. (2), spatial-intra-instance loss: pull the pixels of an instance to its mean.
 
@@ -118,7 +119,7 @@ def spectra_loss(
         h_n: the mean of the whole clip (`clip`) or of the pixel's own frame (`frame`).
         reduction: `sum` over pixels, as printed, or their `mean`; both average over instances.
         pixels_per_instance: M', pixels drawn per instance with replacement; None takes all M.
-        generator: source of the draws.
+        generator: source of the draws, on the CPU.
 
     Returns:
         B values, one per clip; 0 for a clip without instances.
@@ -144,19 +145,19 @@ def spectra_loss(
     return per_instance.sum(-1) / means.in_clip.sum(-1).clamp(min=1)
 
 
-def _draw_pixels(
-    means: InstanceMeans, number: int, generator: torch.Generator | None
-) -> tuple[Tensor, Tensor]:
+def _draw_pixels(means: InstanceMeans, number: int, generator: Generators) -> tuple[Tensor, Tensor]:
     """Draw `number` pixels of each instance: flat indices, BN x number, and which are real."""
     batch, num_instances, num_frames = means.counts.shape
     group = means.group.reshape(-1)
     instance = torch.where(group >= 0, group // num_frames, batch * num_instances)
-    by_instance = instance.argsort()
+    by_instance = instance.argsort(stable=True)
     available = means.counts.sum(-1).view(-1, 1)
     first = available.cumsum(0) - available
-    # Whole numbers: float32 cannot tell all pixels apart and Apple GPUs have no float64.
-    shape = (len(available), number)
-    random = torch.randint(2**31 - 1, shape, device=group.device, generator=generator)
+    # Whole numbers: float32 cannot tell all pixels apart and Apple GPUs have no float64. On the
+    # CPU, where an instance draws the same however many there are and whatever the device is.
+    each = generator if isinstance(generator, Sequence) else [generator] * batch
+    draws = [torch.randint(2**31 - 1, (num_instances, number), generator=g) for g in each]
+    random = torch.cat(draws).to(group.device)
     place = first + random % available.clamp(min=1)
     return by_instance[place.clamp(max=len(by_instance) - 1)], (available > 0).expand_as(place)
 
@@ -249,7 +250,7 @@ def overall_loss(
     prediction: Prediction,
     clip: Clip,
     config: LossConfig,
-    generator: torch.Generator | None = None,
+    generator: Generators = None,
 ) -> Losses:
     """Eqs. (6) and (7) on a batch of clips.
 
@@ -257,7 +258,7 @@ def overall_loss(
         prediction: of `clip`, with the leading dimension B.
         clip: with the leading dimension B, labels at the prediction's resolution.
         config: margin, reductions and weights.
-        generator: source of the M' random pixels of eq. (2).
+        generator: source of the M' random pixels of eq. (2), on the CPU.
 
     Raises:
         ValueError: labels and prediction of different sizes, or without the dimension B; labels
@@ -278,20 +279,23 @@ def overall_loss(
     semantic = tags.new_zeros(())
     if prediction.semantic_logits is not None:
         logits = _full_precision(prediction.semantic_logits)
-        semantic = semantic_loss(logits, clip.semantic, config.class_weights)
+        clips = zip(logits.split(1), clip.semantic.split(1), strict=True)
+        semantic = torch.stack(
+            [semantic_loss(*pair, config.class_weights) for pair in clips]
+        ).mean()
     overall = _weighted(terms, config) + config.cross_entropy * semantic
     return Losses(**terms, cross_entropy=semantic, overall=overall)
 
 
 def tagging_loss(
-    tags: Tensor, ids: Tensor, config: LossConfig, generator: torch.Generator | None = None
+    tags: Tensor, ids: Tensor, config: LossConfig, generator: Generators = None
 ) -> Tensor:
     """Eq. (6), L_tagging: the weighted sum of `tagging_terms`, a scalar. Arguments as there."""
     return _weighted(tagging_terms(tags, ids, config, generator), config)
 
 
 def tagging_terms(
-    tags: Tensor, ids: Tensor, config: LossConfig, generator: torch.Generator | None = None
+    tags: Tensor, ids: Tensor, config: LossConfig, generator: Generators = None
 ) -> dict[str, Tensor]:
     """The four terms of eq. (6), each a mean over clips and not yet weighted.
 
@@ -299,7 +303,7 @@ def tagging_terms(
         tags: float, B x T x h x w.
         ids: int64, B x T x h x w: 0 background, 1..254 instances, 255 void.
         config: margin, h_n, reduction and pixels per instance.
-        generator: source of the M' random pixels of eq. (2).
+        generator: source of the M' random pixels of eq. (2), on the CPU.
     """
     means = instance_means(tags, ids, config.background_as_instance)
     spectra = spectra_loss(

@@ -20,6 +20,11 @@ OKABE_ITO = np.array(
 )
 """The palette of Okabe and Ito (2008) without its black, which stands for background here."""
 
+COLOURS = [
+    f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in OKABE_ITO[[4, 0, 2, 6, 1, 5, 3]]
+]
+"""The same as hex strings, those that read best on white first, the pale yellow last."""
+
 
 def instance_colours() -> np.ndarray:
     """A colour for each id, uint8 256 x 3: black background, Okabe-Ito in turn, grey void.

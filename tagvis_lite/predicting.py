@@ -20,6 +20,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
+from torch import nn
 from tqdm.auto import tqdm
 
 from tagvis_lite.atomic import write_atomically
@@ -28,13 +29,12 @@ from tagvis_lite.data.files import write_video_file
 from tagvis_lite.evaluation.davis_submission import write_davis_result
 from tagvis_lite.evaluation.youtube_vis_submission import track_results
 from tagvis_lite.inference import predict_video
-from tagvis_lite.model.network import TagVIS
 from tagvis_lite.overlay import overlay
 from tagvis_lite.video import Tracks, Video
 
 
 def predict_to_files(
-    network: TagVIS,
+    network: nn.Module,
     config: Config,
     videos: Sequence[Video],
     out: Path,
@@ -46,7 +46,7 @@ def predict_to_files(
     """Predict every video that `out` does not hold yet.
 
     Args:
-        network: in any mode.
+        network: a `TagVIS` or a `FastTagVIS`, in any mode.
         config: of the network; data and inference are used.
         videos: what to predict; names are unique.
         out: folder to fill.

@@ -3,74 +3,141 @@
 from __future__ import annotations
 
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from tagvis_lite.config import Config
+from tagvis_lite.data.files import read_image_folder, write_jpeg
 from tagvis_lite.data.toy import ToyConfig, render_video
+from tagvis_lite.estimate import gemm_rate
+from tagvis_lite.evaluation.davis_submission import write_davis_result
 from tagvis_lite.inference import interpolate_ids, merge_repeats, predict_clip, read_clip
 from tagvis_lite.instances import cluster_instances
+from tagvis_lite.model.fast import FastTagVIS, Precision
 from tagvis_lite.model.network import TagVIS
+from tagvis_lite.video import Prediction, Tracks, Video
 
 
 def profile_inference(
-    config: Config, *, device: str = "cpu", bf16: bool = False, repeats: int = 3
+    config: Config,
+    *,
+    device: str = "cpu",
+    precision: Precision = "fp32",
+    compiled: bool = False,
+    repeats: int = 3,
 ) -> str:
     """Time the stages of inference on one synthetic video of a network with random weights.
 
     Args:
         config: network, clip length and size.
         device: where the network runs.
-        bf16: run the network in bfloat16 autocast.
+        precision: of weights and activations.
+        compiled: run the network through `torch.compile`.
         repeats: runs; the median is shown.
 
     Returns:
-        A Markdown table. Decoding from disk and writing are not part of it.
+        A Markdown table, and the network's share of the rate of plain matrix products.
 
     Raises:
         ValueError: fewer than one run.
     """
     if repeats < 1:
         raise ValueError(f"repeats is {repeats}, expected 1 or more")
-    network = TagVIS(replace(config.model, pretrained=False)).eval().to(device)
+    network = TagVIS(replace(config.model, pretrained=False)).eval()
+    fast = FastTagVIS(network, precision, compiled).to(device)
     height, width = config.data.size
-    video = render_video(0, ToyConfig(size=(height, width), num_frames=config.data.clip_frames))
-    frames, indices, size = read_clip(video, config.data)
-
-    def run_network() -> None:
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16):
-            predict_clip(network, frames, device)
-        if torch.device(device).type == "cuda":
-            torch.cuda.synchronize()
-
-    with FlopCounterMode(display=False) as counter:
-        run_network()
-    prediction, kept = merge_repeats(predict_clip(network, frames, device), indices)
-    instances = cluster_instances(prediction, config.inference)
-    stages: dict[str, Callable[[], object]] = {
-        "read and resize frames": lambda: read_clip(video, config.data),
-        "network": run_network,
-        "tags to instances": lambda: cluster_instances(prediction, config.inference),
-        "masks to full size": lambda: interpolate_ids(instances.ids, kept, len(video), size),
-    }
+    frames = torch.zeros(3, config.data.clip_frames, height, width)
+    flops = count_flops(network, frames)
     parameters = sum(p.numel() for p in network.parameters())
+    with tempfile.TemporaryDirectory() as folder:
+        video = on_disk(ToyConfig(size=(height, width), num_frames=len(frames[0])), Path(folder))
+        stages = inference_stages(fast, video, config, Path(folder), device)
+        seconds = {name: _median_seconds(stage, repeats) for name, stage in stages.items()}
+    rate = gemm_rate(device, fast.dtype)
     lines = [
         f"profile {config.profile}: {len(video)} frames of {height} x {width}, {device}, "
-        f"{'bf16' if bf16 else 'fp32'}, {torch.get_num_threads()} threads, torch "
-        f"{torch.__version__}",
-        f"{parameters:,} parameters, {counter.get_total_flops() / 1e9:,.1f} GFLOP a clip",
+        f"{precision}{', compiled' if compiled else ''}, {torch.get_num_threads()} threads, "
+        f"torch {torch.__version__}",
+        f"{parameters:,} parameters, {flops / 1e9:,.1f} GFLOP a clip",
+        f"network: {flops / seconds['network'] / 1e9:,.1f} GFLOP/s, "
+        f"{100 * flops / seconds['network'] / rate:.0f} % of {rate / 1e9:,.1f} in matrix products",
         "",
         "| stage | seconds | frames a second |",
         "|---|---|---|",
+        *(f"| {name} | {s:.4f} | {len(video) / s:,.0f} |" for name, s in seconds.items()),
     ]
-    for name, stage in stages.items():
-        seconds = _median_seconds(stage, repeats)
-        lines.append(f"| {name} | {seconds:.4f} | {len(video) / seconds:,.0f} |")
     return "\n".join(lines)
+
+
+def count_flops(network: nn.Module, frames: torch.Tensor) -> int:
+    """Operations of one clip, 3 x T x H x W: convolutions and matrix products."""
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network(frames[None])
+    return int(counter.get_total_flops())
+
+
+def on_disk(config: ToyConfig, folder: Path) -> Video:
+    """A toy video as a folder of JPEGs, which are decoded anew whenever it is read."""
+    video = render_video(0, config)
+    for t in range(len(video)):
+        write_jpeg(folder / "video" / f"{video.frame_names[t]}.jpg", video.frames[t])
+    return read_image_folder(folder / "video")
+
+
+def inference_stages(
+    network: nn.Module,
+    video: Video,
+    config: Config,
+    folder: Path,
+    device: str = "cpu",
+    prediction: Prediction | None = None,
+) -> dict[str, Callable[[], object]]:
+    """The five stages from a video on disk to label maps on disk, each on its own.
+
+    Args:
+        network: as `predict_video` takes it.
+        video: on disk, of as many frames as the network takes or fewer.
+        config: of the network.
+        folder: for the label maps.
+        device: where the network runs.
+        prediction: what the stages after the network get; by default what it predicts.
+    """
+    frames, indices, size = read_clip(video, config.data)
+
+    def run_network() -> Prediction:
+        made = predict_clip(network, frames, device)
+        if torch.device(device).type == "cuda":
+            torch.cuda.synchronize()
+        return made
+
+    merged, kept = merge_repeats(prediction or run_network(), indices)
+    instances = cluster_instances(merged, config.inference)
+
+    def interpolated() -> Tracks:
+        ids = interpolate_ids(instances.ids, kept, len(video), size)
+        return Tracks(
+            name=video.name,
+            ids=ids,
+            categories=instances.categories,
+            scores=instances.scores,
+            frame_names=video.frame_names,
+        )
+
+    tracks = interpolated()
+    return {
+        "read and resize frames": lambda: read_clip(video, config.data),
+        "network": run_network,
+        "tags to instances": lambda: cluster_instances(merged, config.inference),
+        "masks to full size": interpolated,
+        "write label maps": lambda: write_davis_result(tracks, folder / "results"),
+    }
 
 
 def _median_seconds(stage: Callable[[], object], repeats: int) -> float:

@@ -17,6 +17,7 @@ from tagvis_lite.ablation import (
     TABLE_3,
     Row,
     ablate,
+    difference_interval,
     markdown,
     read_results,
 )
@@ -72,6 +73,17 @@ def test_runs_that_are_there_are_not_made_again(
     assert one_run.read_bytes() == before
 
 
+def test_a_run_that_is_older_than_a_field_of_the_config_counts(
+    one_run: Path, tmp_path: Path
+) -> None:
+    result = json.loads(one_run.read_text())
+    del result["config"]["train"]["compile"]
+    (tmp_path / one_run.name).write_text(json.dumps(result))
+    (tmp_path / "full-1.json").write_bytes(one_run.read_bytes())
+    assert list(ablate(BUDGET, tmp_path, [FULL], seeds=1)) == []
+    assert read_results(tmp_path, [FULL])[0].seeds == 2
+
+
 def test_a_run_of_another_config_is_refused(one_run: Path) -> None:
     other = replace(BUDGET, loss=replace(BUDGET.loss, margin=2.0))
     with pytest.raises(ValueError, match=r"full-0\.json is a run of another config"):
@@ -106,6 +118,20 @@ def test_summaries_are_students_intervals(tmp_path: Path) -> None:
     assert table[2].startswith("| Ours | 53.6 ± ")
     assert table[2].endswith("| 5 | 74.3 |")
     assert len(table) == 4
+
+
+@pytest.mark.parametrize(
+    ("values", "others"), [([26.1, 28.4], [42.1, 44.4, 41.0]), ([3.0, 3.1], [1.0, 2.0, 4.0])]
+)
+def test_differences_have_welchs_interval(values: list[float], others: list[float]) -> None:
+    difference, half = difference_interval(values, others)
+    low, high = stats.ttest_ind(values, others, equal_var=False).confidence_interval(0.95)
+    np.testing.assert_allclose([difference - half, difference + half], [low, high])
+
+
+def test_differences_of_one_seed_or_without_scatter() -> None:
+    assert difference_interval([5.0], [3.0, 4.0]) == (1.5, np.inf)
+    assert difference_interval([5.0, 5.0], [3.0, 3.0]) == (2.0, 0.0)
 
 
 def test_a_name_that_begins_like_another_is_another_row(tmp_path: Path) -> None:

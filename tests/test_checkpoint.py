@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -395,3 +396,29 @@ def test_half_precision_halves_the_file_and_comes_back_as_float32(tmp_path: Path
     ):
         assert value.dtype == expected.dtype, name
         torch.testing.assert_close(value, expected, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits on files")
+@pytest.mark.parametrize("write", ["network", "state", "text"])
+def test_a_full_disk_is_one_line_that_names_the_file(write: str, tmp_path: Path) -> None:
+    """A limit on the size of files stops a write half way, as a full disk does."""
+    import resource
+
+    path = tmp_path / "file"
+    path.write_text("before")
+    writes: dict[str, Callable[[], object]] = {
+        "network": lambda: save_network(path, TagVIS(TOY.model), TOY),
+        "state": lambda: save_state(path, {"step": 1, "weights": torch.randn(100_000)}),
+        "text": lambda: write_atomically(path, lambda p: p.write_text("x" * 100_000)),
+    }
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(OSError, match="file") as caught:
+            writes[write]()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert path.read_text() == "before"
+    assert [left.name for left in tmp_path.iterdir()] == ["file"]

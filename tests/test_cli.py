@@ -283,6 +283,7 @@ def test_profile_counts_parameters_and_operations(capsys: pytest.CaptureFixture[
         "network",
         "tags to instances",
         "masks to full size",
+        "write label maps",
     ]
     for _, seconds, rate in stages:
         assert float(seconds) >= 0

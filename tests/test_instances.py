@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
 from tagvis_lite.config import InferenceConfig
-from tagvis_lite.instances import cluster_instances, modes_1d, tag_density
+from tagvis_lite.instances import cluster_instances, modes_1d, read_prediction, tag_density
 from tagvis_lite.video import Prediction
 
 CONFIG = InferenceConfig()
@@ -134,6 +134,43 @@ def test_which_instance_got_which_tag_does_not_matter(order, seed):
     tags = torch.from_numpy(means[ids] + rng.uniform(-0.5, 0.5, ids.shape))
     result = cluster_instances(Prediction(tags, logits_of(ids)), CONFIG)
     np.testing.assert_array_equal(result.ids, np.array([0, 5, 4, 3, 2, 1])[ids])
+
+
+@moderate
+@given(
+    st.integers(0, 10**6),
+    st.booleans(),
+    st.lists(st.tuples(st.floats(0, 0.99), st.floats(0.05, 5)), min_size=1, max_size=4),
+)
+def test_a_prediction_read_once_gives_the_same_at_every_setting(seed, semantics, chosen):
+    ids, tags = random_clip(seed, 3, std=0.6)
+    noise = torch.from_numpy(np.random.default_rng(seed).normal(0, 3, (3, *ids.shape)))
+    logits = logits_of(ids, confidence=4.0) + noise if semantics else None
+    prediction = Prediction(tags, logits)
+    reading = read_prediction(prediction)
+    for foreground, bandwidth in chosen:
+        config = replace(CONFIG, foreground=foreground, bandwidth=bandwidth)
+        once, again = (cluster_instances(p, config) for p in (reading, prediction))
+        np.testing.assert_array_equal(once.ids, again.ids)
+        assert (once.categories, once.scores) == (again.categories, again.scores)
+        assert once.modes == again.modes
+
+
+def test_density_is_the_same_for_sorted_and_shuffled_tags():
+    values = np.random.default_rng(0).normal(0, 2, 500)
+    for found, wanted in zip(
+        tag_density(np.sort(values), 0.5), tag_density(values, 0.5), strict=True
+    ):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_tags_of_the_background_may_be_anything():
+    ids, tags = random_clip(0, 3)
+    wanted = cluster_instances(Prediction(tags, logits_of(ids)), CONFIG)
+    tags[torch.from_numpy(ids == 0)] = np.nan
+    found = cluster_instances(Prediction(tags, logits_of(ids)), CONFIG)
+    np.testing.assert_array_equal(found.ids, wanted.ids)
+    assert found.scores == wanted.scores
 
 
 def test_no_foreground_gives_no_instances():

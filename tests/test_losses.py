@@ -493,6 +493,27 @@ def test_float32_needs_no_float64_which_apple_gpus_lack(pixels_per_instance: int
         tags.double()
 
 
+def test_with_a_generator_each_a_clip_does_not_see_its_batch() -> None:
+    """Neither in its random pixels nor in the mean: the overall loss is the mean of those alone."""
+    sizes = ((1, 2), (1, 3, 200), (0,))
+    made = [random_clip(k, names, (2, 6, 6)) for k, names in enumerate(sizes)]
+    tags, ids = (torch.from_numpy(np.stack(parts)) for parts in zip(*made, strict=True))
+    ids[1, :, :2] = VOID
+    semantic = torch.where(ids == VOID, VOID, (ids > 0).long())
+    logits = torch.randn(3, 2, 2, 6, 6, generator=torch.Generator().manual_seed(0)).double()
+    config = LossConfig(pixels_per_instance=4)
+
+    def overall(chosen: list[int]) -> float:
+        generators = [torch.Generator().manual_seed(k) for k in chosen]
+        prediction = Prediction(tags[chosen], logits[chosen])
+        clip = labels(ids[chosen], semantic[chosen])
+        return float(overall_loss(prediction, clip, config, generators).overall)
+
+    alone = [overall([k]) for k in range(3)]
+    assert overall([0, 1, 2]) == near(float(np.mean(alone)))
+    assert overall([2, 0]) == near((alone[2] + alone[0]) / 2)
+
+
 # The semantic loss, and eq. (7).
 
 

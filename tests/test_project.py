@@ -29,7 +29,7 @@ CONDA_NAME = {
     "matplotlib": "matplotlib-base",
     "lightning-fabric": "pytorch-lightning",
 }
-CONDA_LACKS = {"trackeval", "playwright"}
+CONDA_LACKS = {"trackeval", "playwright", "math-core", "ziamath"}
 CONDA_ADDS = {"pip", "tabulate"}
 
 MAX_BYTES = 1_500_000

@@ -26,7 +26,7 @@ from lightning_fabric.plugins import MixedPrecision
 from tiny_network import TINY
 from torch import Tensor, nn
 
-from tagvis_lite import training
+from tagvis_lite import training, training_log
 from tagvis_lite.checkpoint import load_network, load_state
 from tagvis_lite.config import Config, TrainConfig
 from tagvis_lite.data.clips import make_clip
@@ -44,7 +44,7 @@ from tagvis_lite.training import (
 )
 from tagvis_lite.video import Clip, Prediction, Video
 
-FILES = {"config.json", "metrics.jsonl", "last.pt", "best.safetensors"}
+FILES = {"config.json", "metrics.jsonl", "metrics.csv", "last.pt", "best.safetensors"}
 SMALL = replace(
     TINY,
     loss=replace(TINY.loss, pixels_per_instance=16),  # random pixels must resume exactly too
@@ -144,7 +144,7 @@ def flat(module: nn.Module) -> Tensor:
 @pytest.fixture(autouse=True, scope="module")
 def _log_every_step() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "LOG_EVERY", 1)
+        patch.setattr(training_log, "LOG_EVERY", 1)
         yield
 
 
@@ -164,7 +164,7 @@ def overfitted(tmp_path_factory: pytest.TempPathFactory, _log_every_step: None) 
 
 def die_at_step_13(out: Path) -> None:
     """What the child process of the next test does."""
-    training.LOG_EVERY = 1
+    training_log.LOG_EVERY = 1
     training.overall_loss = with_each_loss(
         lambda n, *_: os.kill(os.getpid(), signal.SIGKILL) if n == 13 else None
     )
@@ -288,7 +288,13 @@ def one_step(
     fabric = cpu(config)
     model, optimizer = fabric.setup(stub, torch.optim.SGD(stub.parameters(), lr=1.0))
     before = flat(stub)
-    collated = iter([Clip.collate(batch) for batch in batches])
+    first = [(step - 1) * sum(map(len, batches)), *itertools.accumulate(map(len, batches))]
+    collated = iter(
+        [
+            (list(range(start, start + len(batch))), Clip.collate(batch))
+            for start, batch in zip(first, batches, strict=False)
+        ]
+    )
     terms = training._optimise(fabric, model, optimizer, collated, config, step)
     return before - flat(stub), terms
 
@@ -385,8 +391,8 @@ def test_epochs_to_steps(
     config = TrainConfig(epochs=epochs, batch_size=batch_size, accumulate=accumulate)
     steps = total_steps(config, number, world_size)
     assert total_steps(replace(config, steps=7), number, world_size) == 7
-    batches = len(range(0, number, batch_size * world_size)) * epochs
-    assert (steps - 1) * accumulate < batches <= steps * accumulate
+    clips = batch_size * accumulate * world_size
+    assert (steps - 1) * clips < epochs * number <= steps * clips
 
 
 def test_every_epoch_sees_every_video_in_another_clip(
@@ -397,18 +403,12 @@ def test_every_epoch_sees_every_video_in_another_clip(
         training, "overall_loss", with_each_loss(lambda n, clip, _: seen.append(clip))
     )
     result = run(config_with(steps=None, epochs=2, validate_every=99), tmp_path)
-    assert len(seen) == result.best_step == 6  # 5 videos in 3 batches of 2, twice
-    first, second = (
-        {
-            name: frames
-            for clip in part
-            for name, frames in zip(clip.names, clip.frames, strict=True)
-        }
-        for part in (seen[:3], seen[3:])
-    )
+    assert len(seen) == result.best_step == 5  # 5 videos in batches of 2, twice
+    drawn = [pair for clip in seen for pair in zip(clip.names, clip.frames, strict=True)]
+    first, second = dict(drawn[:5]), dict(drawn[5:])
     assert first.keys() == second.keys() == {video.name for video in videos("train", 5)}
     assert not any(torch.equal(first[name], second[name]) for name in first)
-    assert [clip.names for clip in seen[:3]] != [clip.names for clip in seen[3:]]
+    assert list(first) != list(second)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_batch(
@@ -511,6 +511,8 @@ def test_a_folder_of_another_config_is_refused(straight: Path) -> None:
     files = {path.name: path.read_bytes() for path in straight.iterdir()}
     with pytest.raises(ValueError, match=r"run holds a run of another config \(see .*config\.json"):
         run(config_with(steps=20, validate_every=10, seed=1), straight)
+    with pytest.raises(ValueError, match=r"with 2 clips a step, not 3: .*batch_size"):
+        run(config_with(steps=20, validate_every=10, batch_size=3), straight)
     assert {path.name: path.read_bytes() for path in straight.iterdir()} == files
 
 

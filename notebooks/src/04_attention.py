@@ -35,7 +35,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import PROFILES
 from tagvis_lite.inference import read_clip
-from tagvis_lite.lessons import COLOURS, check, explore, lesson_video, record, show, subplots
+from tagvis_lite.lessons import COLOURS, check, lesson_video, record, show, subplots
 from tagvis_lite.lessons.checks.lesson_04 import check_non_local_step
 from tagvis_lite.model.attention import (
     Attention,
@@ -45,6 +45,8 @@ from tagvis_lite.model.attention import (
 )
 from tagvis_lite.model.network import TagVIS, location_embedding
 from tagvis_lite.shipped import shipped
+from tagvis_lite.widgets import AttentionPicker
+from tagvis_lite.widgets.attention_picker import attention_over_clip
 
 torch.manual_seed(SEED)
 _ = torch.set_grad_enabled(False)  # nothing is trained here
@@ -280,31 +282,23 @@ print(f"a position looks at {effective:.0f} of {h * w} positions in effect")
 # %% [markdown]
 # ## Try it
 #
-# The picker: each stop of the slider is a position on an object of frame s. Below is where it looks in the
-# last frame of the clip. Do neighbours look at the same place?
+# The picker: click a cell of the asking frame, or move with the arrow keys, and see where it looks in all
+# frames; the slider sets the frame that asks. Do neighbours look at the same place? Does a position look
+# at its own object? (The switch *softmax over* is for the next section.)
 
 # %%
-positions = {f"({row}, {column})": (row, column) for row, column in cells}
-
-
-def picked(figure, name):
-    above, below = figure.subplots(2, 1)
-    above.imshow(pictures[s])
-    mark(above, *positions[name])
-    below.imshow(looks_at(T - 1, *positions[name]), vmin=0, cmap="viridis")
-    for axis, label in ((above, f"frame {s}"), (below, f"map of frame {T - 1}")):
-        axis.set(xticks=[], yticks=[], ylabel=label)
-
-
-# %%
-explore(
-    picked,
-    values=list(positions),
-    label="query",
-    title="Different positions look at different places",
-    alt=f"""Four positions on objects of frame {s}, and below each its attention map in the last frame:
-    the bright cells differ from position to position.""",
-    size=(1.8, 2.9),
+maps, shares = attention_over_clip(Q, K)
+np.testing.assert_allclose(maps[s, 0, 1], attention_map(Q[s], K[1])[0], atol=1e-5)
+AttentionPicker(
+    pictures,
+    maps,
+    shares,
+    grid=(h, w),
+    frame=T - 1,
+    cell=tuple(cells[0]),
+    title="Another position, in the last frame, looks at other places",
+    alt="""The last frame with one cell marked, and dark copies of all frames with the attention map of
+    that cell over each: bright cells get more of the weight, and they are other cells than above.""",
 )
 
 # %% [markdown]
@@ -371,7 +365,8 @@ show(
 # [03](03_encoder.ipynb)) mix neighbouring frames long before, so some red is in $f_1$ already.
 #
 # One more consequence of (a): each map sums to 1 *in each frame t*, so no frame can be ignored. In (b) a
-# row sums to 1 over the whole clip, and a blurred frame may get nothing.
+# row sums to 1 over the whole clip, and a blurred frame may get nothing. Go back to the picker and let the
+# softmax run over *the whole clip*: the bar below each frame is the share that it gets.
 
 # %% [markdown]
 # **Scale** ([D5](../docs/decisions.md)). A score is a sum of $d$ products, so it grows like $\sqrt d$.

@@ -35,12 +35,15 @@ from torch import nn
 from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import PROFILES
 from tagvis_lite.data.clips import make_clip, spread_indices
+from tagvis_lite.data.toy import CATEGORIES
 from tagvis_lite.inference import predict_clip
 from tagvis_lite.lessons import COLOURS, check, explore, lesson_video, record, show, subplots
 from tagvis_lite.lessons.checks.lesson_05 import check_output_size
 from tagvis_lite.model.tags import Bottleneck, TagGenerator
 from tagvis_lite.shipped import shipped
+from tagvis_lite.widgets import TagSpace
 
+# %%
 torch.manual_seed(SEED)
 config = PROFILES[PROFILE].model
 
@@ -197,7 +200,8 @@ network, trained = load_network(shipped("checkpoints/toy.safetensors"))
 video = lesson_video(DATA, 0 if DATA else 1)
 indices = spread_indices(len(video), trained.data.clip_frames)
 clip = make_clip(video, indices, trained.data, trained.model.num_classes)
-tags = predict_clip(network, clip.frames).tags.numpy()
+prediction = predict_clip(network, clip.frames)
+tags = prediction.tags.numpy()
 ids = clip.ids.numpy()
 assert tags.shape == ids.shape
 
@@ -239,7 +243,24 @@ show(
 # %% [markdown]
 # ## Try it
 #
-# The same tags under three ranges: as they are, through a sigmoid, and stretched to [0, 1] for display.
+# Run the histogram backwards. Point at a heap, or focus the histogram and use the arrow keys: the pixels
+# whose tags lie there light up, and they are one object. Then point at a pixel and move through the frames:
+# the places of an object change, its level in the tags of all frames does not. (Threshold and bandwidth are
+# those of [lesson 15](15_inference.ipynb).)
+
+# %%
+TagSpace(
+    video.read_frames(indices.tolist()),
+    prediction,
+    trained.inference,
+    title="A heap of tags is an object, in every frame",
+    alt="""Four panels of a toy clip: a frame with its objects in colour, its map of tags, a histogram
+    of its tags with a heap for each object, and tags against frames, nearly level lines.""",
+    categories=None if DATA else CATEGORIES,
+)
+
+# %% [markdown]
+# And the same tags under three ranges: as they are, through a sigmoid, and stretched to [0, 1] for display.
 
 # %%
 ranges = {

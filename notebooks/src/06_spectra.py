@@ -30,10 +30,11 @@ OUT = ""  # folder for the metrics; empty keeps none
 import torch
 
 from tagvis_lite.config import PROFILES
-from tagvis_lite.lessons import check, explore, record, show, subplots
+from tagvis_lite.lessons import check, record, show, subplots
 from tagvis_lite.lessons.checks.lesson_06 import check_spectra_gradient
-from tagvis_lite.lessons.tag_line import descend, draw_line, draw_paths
 from tagvis_lite.losses import instance_means, spectra_loss
+from tagvis_lite.tag_line import descend, draw_line, draw_paths
+from tagvis_lite.widgets import TagLine
 
 torch.manual_seed(SEED)
 config = PROFILES[PROFILE].loss
@@ -155,23 +156,18 @@ show(
 # %% [markdown]
 # ## Try it
 #
-# The slider is the number of steps. Watch which dots move fastest.
-
+# Play, or take one step at a time: which dots move fastest? Then drag a dot far away (or focus the line,
+# choose a dot with the arrow keys up and down and move it left and right) and play again: its instance
+# follows a little, the others not at all. The switches show the three losses of the next lessons.
 
 # %%
-def dots_after(figure, step):
-    axis = figure.subplots()
-    draw_line(axis, history[step], ids)
-    axis.set_xlim(float(start.min()) - 0.3, float(start.max()) + 0.3)
-
-
-explore(
-    dots_after,
-    values=[0, 1, 2, 3, 5, 8, 12, 20, 40],
-    label="step",
+TagLine(
+    start[None],
+    ids[None],
+    on=["spectra"],
     title="The spread shrinks by the same factor at every step",
-    alt="""Four pictures of the tags on a line after 0, 3, 8 and 40 steps: the dots of each of the
-    three instances shrink to a point.""",
+    alt="""Three pictures of the tags on a line after 0, 20 and 80 steps of L_spectra: the dots of
+    each of the three instances shrink to a point.""",
 )
 
 # %% [markdown]

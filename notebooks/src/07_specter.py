@@ -32,8 +32,9 @@ import torch
 from tagvis_lite.config import PROFILES
 from tagvis_lite.lessons import COLOURS, check, explore, record, show, subplots
 from tagvis_lite.lessons.checks.lesson_07 import check_pairwise_hinge
-from tagvis_lite.lessons.tag_line import descend, draw_line, draw_paths
 from tagvis_lite.losses import instance_means, specter_loss, spectra_loss, tagging_loss
+from tagvis_lite.tag_line import descend, draw_line, draw_paths
+from tagvis_lite.widgets import TagLine
 
 torch.manual_seed(SEED)
 config = PROFILES[PROFILE]
@@ -251,6 +252,22 @@ explore(
     title="Four tags in [0, 1] keep apart while G is below 1, and have all gaps up to G = 1/3",
     alt="""Four pictures of four sigmoid tags for margins of 0.2, 0.5, 1 and 3. At 0.2 and 0.5
     there are four separate tags, at 1 and 3 there are two heaps at 0 and 1.""",
+)
+
+# %% [markdown]
+# And with all controls: four pixels of each dog. Only $L_{specter}$ is on. Move N and G, change the range,
+# drag a dot past its neighbours. Do the pixels of one dog come closer to each other?
+
+# %%
+noise = 0.3 * torch.randn(4, 4)
+TagLine(
+    (torch.linspace(-1, 1, 4)[:, None] + noise).reshape(1, 16),
+    torch.arange(1, 5).repeat_interleave(4)[None],
+    on=["specter"],
+    seed=SEED,
+    title="Instances part as blocks; their pixels do not gather",
+    alt="""Four instances of four tags each on a line after 0, 20 and 80 steps of L_specter: the
+    instances move apart, the tags within each keep their distances.""",
 )
 
 # %% [markdown]

@@ -32,8 +32,8 @@ import torch
 from tagvis_lite.config import PROFILES
 from tagvis_lite.lessons import COLOURS, check, explore, record, show, subplots
 from tagvis_lite.lessons.checks.lesson_08 import check_between_frames
-from tagvis_lite.lessons.tag_line import descend, draw_frames
 from tagvis_lite.losses import instance_means, spectra_loss, tempra_loss
+from tagvis_lite.tag_line import descend, draw_frames
 
 torch.manual_seed(SEED)
 config = PROFILES[PROFILE].loss

@@ -32,8 +32,9 @@ import torch
 from tagvis_lite.config import PROFILES
 from tagvis_lite.lessons import check, explore, record, show, subplots
 from tagvis_lite.lessons.checks.lesson_09 import check_temper
-from tagvis_lite.lessons.tag_line import descend, draw_frames
 from tagvis_lite.losses import instance_means, temper_loss
+from tagvis_lite.tag_line import descend, draw_frames
+from tagvis_lite.widgets import TagLine
 
 torch.manual_seed(SEED)
 G = PROFILES[PROFILE].loss.margin
@@ -216,6 +217,18 @@ explore(
     alt="""Tracks at the start and at the end for offsets of -1, 0, 0.3 and 2. For a negative offset
     dog 1 ends above, for a positive one below; for 0 the tracks stay crossed.""",
     size=(2.2, 3.0),
+)
+
+# %% [markdown]
+# Now yourself: drag dots, or move them by keys, until the crossing tracks come apart; then switch terms off.
+
+# %%
+TagLine(
+    crossing(0.3),
+    ids,
+    title="From an offset of 0.3 the tracks still come apart",
+    alt="""Tags of two dogs against frames after 0, 20 and 80 steps with all four terms: two crossing
+    tracks turn level and end a margin apart.""",
 )
 
 # %% [markdown]

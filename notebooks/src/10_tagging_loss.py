@@ -37,8 +37,9 @@ from tagvis_lite.ablation import TABLE_3
 from tagvis_lite.config import PROFILES, LossConfig
 from tagvis_lite.lessons import COLOURS, check, explore, record, show, subplots
 from tagvis_lite.lessons.checks.lesson_10 import check_drift
-from tagvis_lite.lessons.tag_line import descend, draw_frames
 from tagvis_lite.losses import instance_means, tagging_loss, tagging_terms
+from tagvis_lite.tag_line import descend, draw_frames
+from tagvis_lite.widgets import TagLine
 
 torch.manual_seed(SEED)
 TERMS = ("spectra", "specter", "tempra", "temper")
@@ -198,7 +199,19 @@ show(
 # %% [markdown]
 # ## Try it
 #
-# The slider goes through subsets of the terms. Look for one that works as well as all four.
+# Every term has a switch. Look for two that work as well as all four.
+
+# %%
+TagLine(
+    start,
+    ids,
+    title="All four: tracks turn level and part",
+    alt="""Tags of three instances against frames after 0, 20 and 80 steps with all four terms:
+    scattered tags turn into three level lines a margin apart.""",
+)
+
+# %% [markdown]
+# These are five of the six pairs of terms, rolled to the end.
 
 # %%
 subsets = {

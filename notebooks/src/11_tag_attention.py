@@ -31,6 +31,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from matplotlib import colormaps
 
 from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import PROFILES
@@ -40,6 +41,7 @@ from tagvis_lite.lessons.checks.lesson_11 import check_flat_affinity
 from tagvis_lite.losses import semantic_loss, tagging_loss
 from tagvis_lite.model.network import TagVIS
 from tagvis_lite.shipped import shipped
+from tagvis_lite.widgets import AttentionPicker
 
 _ = torch.manual_seed(SEED)
 
@@ -399,17 +401,16 @@ cut = TagVIS(replace(config.model, pretrained=False, tag_branch="removed")).eval
 without_branch, _ = gradients(cut, *batch)
 
 # %%
-figure, axes = subplots(1, 3, width=7, height=2.2)
-axes[0].imshow(pictures[t])
-for axis, gradient in zip(axes[1:], (of_tagging, of_semantics), strict=True):
+figure, axes = subplots(1, 2, width=5.5, height=2.2)
+for axis, gradient in zip(axes, (of_tagging, of_semantics), strict=True):
     image = axis.imshow(gradient[0, 0, t].abs(), vmin=0, cmap="cividis")
     figure.colorbar(image, ax=axis, fraction=0.046)
-names = ["frame", "|gradient| of the tagging loss", "|gradient| of cross-entropy"]
+names = ["|gradient| of the tagging loss", "|gradient| of cross-entropy"]
 for axis, name in zip(axes, names, strict=True):
     axis.set(xticks=[], yticks=[], title=name)
 show(
     figure,
-    alt="""A frame and two maps of the size of a gradient with respect to its tags. That of the tagging
+    alt="""Two maps of the size of a gradient with respect to the tags of the frame above. That of the tagging
     loss is zero outside the objects; that of cross-entropy is not zero on the background.""",
 )
 
@@ -428,7 +429,32 @@ print("cross-entropy reaches any tag without the branch:", without_branch is not
 # %% [markdown]
 # ## Try it
 #
-# The slider sets the gap between neighbouring tags. Instances are four flat stripes, the rest of the frame
+# Pick positions of the *tag map*, dark for low tags and bright for high ones, and see where each looks
+# within its frame. Is there one in the middle of the range that looks at its own kind? (An even share is one
+# over the number of positions, here 1/64 = 0.016 with the toy network.)
+
+# %%
+S = owner.shape[1]
+within_frame = maps.view(T, S, T, S)[range(T), :, range(T)] / S  # T x S x S, rows of sum 1
+low, high = tags.aminmax()
+tag_maps = colormaps["cividis"]((tags - low) / (high - low))[..., :3]
+patches_asked = (owner[t] == asking[-1]).nonzero().flatten().tolist()
+cell = divmod(patches_asked[len(patches_asked) // 2], grid[1])
+
+# %%
+AttentionPicker(
+    np.round(255 * tag_maps).astype(np.uint8),
+    within_frame,
+    grid=tuple(grid),
+    frame=t,
+    cell=cell,
+    title="A position with a high tag looks at high tags, on its object or not",
+    alt="""A tag map with one cell marked, on the instance with the highest tag, and a dark copy with the
+    affinities of that cell over it: they are large where tags are high and small where they are low.""",
+)
+
+# %% [markdown]
+# Then the slider sets the gap between neighbouring tags. Instances are four flat stripes, the rest of the frame
 # has tag 0, and the attention is the network's. Watch both middle rows.
 
 # %%

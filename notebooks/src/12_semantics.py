@@ -44,6 +44,7 @@ from tagvis_lite.model.network import TagVIS
 from tagvis_lite.overlay import overlay
 from tagvis_lite.shipped import shipped
 from tagvis_lite.video import Clip, Prediction
+from tagvis_lite.widgets import AttentionPicker
 
 torch.manual_seed(SEED)
 _ = torch.set_grad_enabled(False)  # nothing is trained here
@@ -281,15 +282,29 @@ for name, (loss, iou, *_) in measured.items():
 # %% [markdown]
 # ## Try it
 #
-# The pixel picker: each stop is a position on an object. Above, the ring marks it; in the middle, where it
-# looks within its own frame; below, what the decoder says there.
+# First, where a position looks: click a cell, or move with the arrow keys. Each frame asks itself only.
 
 # %%
-frame_q = q[k, :, t].flatten(1).T  # S x C
-_, attention = self_attention(frame_q, network.self_attention)
+clip_q = q[k].flatten(2).permute(1, 2, 0)  # T x S x C
+attention = torch.stack([self_attention(one, network.self_attention)[1] for one in clip_q])
 block = labels.shape[-2] // h, labels.shape[-1] // w_
 on_grid = objects[k, t, block[0] // 2 :: block[0], block[1] // 2 :: block[1]]
 cells = np.argwhere(on_grid.numpy() if on_grid.any() else np.ones((h, w_))).tolist()
+AttentionPicker(
+    videos[k].read_frames(indices[k]),
+    attention,
+    grid=(h, w_),
+    frame=t,
+    cell=tuple(cells[len(cells) // 2]),
+    title="A position looks at a few places of its own frame",
+    alt="""A frame with one cell on an object marked, and a dark copy of the same frame with the attention
+    map of that cell over it: bright cells get more of the weight.""",
+)
+
+# %% [markdown]
+# Then, what the decoder says there: each stop of the slider is a position on an object.
+
+# %%
 positions = {f"({row}, {column})": (row, column) for row, column in cells}
 shown_classes = min(num_classes, 5)
 
@@ -297,14 +312,12 @@ shown_classes = min(num_classes, 5)
 # %%
 def picked(figure, name):
     row, column = positions[name]
-    above, middle, below = figure.subplots(3, 1)
+    above, below = figure.subplots(2, 1)
     above.imshow(picture)
     height, width = picture.shape[:2]
     place = (column + 0.5) * width / w_, (row + 0.5) * height / h
     above.plot(*place, marker="o", markersize=9, mfc="none", mec="white", mew=2)
-    middle.imshow(attention[row * w_ + column].view(h, w_), vmin=0, cmap="cividis")
-    for axis in (above, middle):
-        axis.set(xticks=[], yticks=[])
+    above.set(xticks=[], yticks=[])
     at = logits[k, :, t, int((row + 0.5) * block[0]), int((column + 0.5) * block[1])]
     below.bar(range(shown_classes), at.softmax(dim=0)[:shown_classes], color=COLOURS[0])
     below.set(ylim=(0, 1), xticks=range(shown_classes), xlabel="class (0: background)")
@@ -315,10 +328,10 @@ explore(
     picked,
     list(positions),
     label="pixel",
-    title="Where a position looks, and what the decoder says there",
-    alt="""Four positions on objects: a ring in the frame, the attention map of that position within
-    its frame, and bars with the probability of each class.""",
-    size=(1.6, 3.4),
+    title="What the decoder says of a position",
+    alt="""Four positions on objects: a ring in the frame, and bars with the probability of each class
+    there.""",
+    size=(1.6, 2.5),
 )
 
 # %% [markdown]
@@ -449,7 +462,7 @@ check(clip_cross_entropy, check_clip_cross_entropy)
 # `Attention` with the form `per_frame` is our self-attention, for all frames at once:
 
 # %%
-ours, _ = self_attention(frame_q, network.self_attention)
+ours, _ = self_attention(clip_q[t], network.self_attention)
 package = v[k, :, t].flatten(1).T
 torch.testing.assert_close(ours, package, rtol=1e-3, atol=1e-4)
 

@@ -42,9 +42,9 @@ from tagvis_lite.data.sources import read_training_data, toy_training_data
 from tagvis_lite.inference import predict_clip
 from tagvis_lite.lessons import COLOURS, check, explore, record, show, subplots
 from tagvis_lite.lessons.checks.lesson_14 import check_training_step
-from tagvis_lite.lessons.tag_line import draw_frames
 from tagvis_lite.losses import overall_loss
 from tagvis_lite.model.network import TagVIS
+from tagvis_lite.tag_line import draw_frames
 from tagvis_lite.training import learning_rate, total_steps, train, validate
 from tagvis_lite.video import Clip
 

@@ -42,8 +42,9 @@ from tagvis_lite.evaluation.boundary import boundary_reach
 from tagvis_lite.evaluation.davis import evaluate_davis, sequence_scores
 from tagvis_lite.evaluation.davis_sequence import Statistics
 from tagvis_lite.inference import interpolate_ids
-from tagvis_lite.lessons import COLOURS, check, explore, record, show, subplots
+from tagvis_lite.lessons import COLOURS, check, record, show, subplots
 from tagvis_lite.lessons.checks.lesson_16 import check_object_similarity
+from tagvis_lite.widgets import Change, MaskEditor
 
 data = PROFILES[PROFILE].data
 label_size, clip_frames = data.size[0] // data.label_stride, data.clip_frames
@@ -269,28 +270,47 @@ show(
 # %% [markdown]
 # ## Try it
 #
-# The slider is the radius of the disk. The benchmark fixes it; here you see how much F depends on it.
-# From 5 pixels on, which is how far the mask was moved, everything matches.
+# Move the mask with the arrow keys or drag it, grow and shrink it with plus and minus, and set the radius
+# of the disk, which the benchmark fixes. Before each step, say what J, P and R will do. Find a mask that
+#
+# - has F = 1 and J below 0.8 (hint: do not move it),
+# - has a high P and a low R, on the small frame below.
 
 # %%
+room = slice(max(0, y[0] - 12), y[-1] + 13), slice(max(0, x[0] - 12), x[-1] + 13)
+MaskEditor(
+    truth[room],
+    changes=[Change(5, radius=3), Change(5, radius=5), Change(grow=-2, radius=3)],
+    title="Moved by 5 or shrunk by 2: within a disk that is wide enough, F forgives what J counts",
+    alt="""Three changed masks over one object, areas above and outlines below. Moved 5 pixels, most of
+    the outline matches in a disk of radius 5 and half of it in one of 3; shrunk by 2, all of it
+    matches in a disk of radius 3 while a rim of area is missed.""",
+)
+
+# %% [markdown]
+# The same for the square and the proposal that you worked out by hand, where every pixel can be seen:
+
+# %%
+MaskEditor(
+    square,
+    proposal,
+    changes=[Change(radius=1), Change(-2, radius=1), Change(radius=0)],
+    furthest=3,
+    most=1,
+    radii=[0, 1, 2],
+    title="The square and its proposal: as it was, moved onto the square, and without a disk",
+    alt="""A square of 3 x 3 and its proposal of 3 x 2 pixels, areas above and outlines below: as worked
+    out by hand with radius 1, moved 2 to the left, and as it was with radius 0.""",
+)
+
+# %% [markdown]
+# How much F depends on the radius, by the function from above. From 5 pixels on, which is how far the
+# mask was moved, everything matches.
+
+# %% tags=["nbval-check-output"]
 tolerances = [0, 1, 2, 3, 4, 5, 6, 8]
 f_of = {r: contour_accuracy(truth, moved, r) for r in tolerances}
-
-
-def outline_match(figure, tolerance):
-    axis = figure.subplots()
-    paint_boundaries(axis, truth, moved, tolerance)
-    axis.set_xlabel(f"F = {f_of[tolerance]:.2f}")
-
-
-explore(
-    outline_match,
-    values=tolerances,
-    label="radius in pixels",
-    title="The wider the disk, the more of the outline matches",
-    alt="""Four pictures of two outlines, one moved 5 pixels to the right of the other, for disks of
-    radius 0, 2, 5 and 8: first hardly anything matches, from 5 on all of it.""",
-)
+print("  ".join(f"{r}: {f:.2f}" for r, f in f_of.items()))
 
 # %% [markdown]
 # ## The paper does not say

@@ -37,8 +37,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from IPython.display import display
-from ipywidgets import FloatSlider, IntSlider, VBox, interactive_output
 from matplotlib.cbook import get_sample_data
 from matplotlib.figure import Figure
 from PIL import Image
@@ -46,7 +44,7 @@ from PIL import Image
 # %% tags=["imports"]
 from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import PROFILES
-from tagvis_lite.data.toy import toy_split
+from tagvis_lite.data.toy import CATEGORIES, toy_split
 from tagvis_lite.inference import merge_repeats, predict_clip, predict_video, read_clip
 from tagvis_lite.instances import cluster_instances
 from tagvis_lite.lessons import check, explore, lesson_video, record, show, subplots
@@ -55,6 +53,7 @@ from tagvis_lite.losses import instance_means
 from tagvis_lite.overlay import instance_colours
 from tagvis_lite.shipped import shipped
 from tagvis_lite.video import VOID, Prediction, Video
+from tagvis_lite.widgets import TagSpace
 
 # %% [markdown]
 # ## A question
@@ -375,54 +374,25 @@ show(
 # %% [markdown]
 # ## Try it
 #
-# With a kernel running, this is the whole explorer: three sliders over the pure function above. Without
-# one, the three filmstrips below stand for it.
-
-
-# %%
-def redraw(**values):
-    figure = Figure(figsize=(6.2, 4.4), layout="constrained")
-    explorer(figure, **values)
-    figure.suptitle("Move a slider: the network does not run again")
-    show(figure, alt="Frame with instances, tag map, tags against frames, histogram of tags")
-
+# The same four views, live. Move through the frames, point at a pixel (or focus a picture and use the arrow
+# keys) and find it in all of them. Point at a heap: a band as wide as the bandwidth lights its pixels.
+# Threshold and bandwidth cluster again; the network does not run again.
 
 # %%
-lazy = {"continuous_update": False}
-sliders = {
-    "t": IntSlider(start["t"], 0, len(kept) - 1, description="frame", **lazy),
-    "threshold": FloatSlider(start["threshold"], min=0, max=0.95, step=0.05, **lazy),
-    "bandwidth": FloatSlider(start["bandwidth"], min=0.05, max=3, step=0.05, **lazy),
-}
-display(VBox([*sliders.values(), interactive_output(redraw, sliders)]))
-
-
-# %% [markdown]
-# **The frame.** Objects move; their lines stay level, or do not.
+categories = CATEGORIES if not DATA else None
+TagSpace(
+    pictures,
+    prediction,
+    inference,
+    title="Heaps are objects; level lines are objects that last",
+    alt=f"""Four panels of {video.name}: a frame with its instances in colour, its map of tags, a
+    histogram of its tags with a heap for each instance, and tags against frames, nearly level lines.""",
+    categories=categories,
+    frame=start["t"],
+)
 
 # %%
 limits = limits_of(prediction)
-usual = view_of(prediction, start["threshold"], start["bandwidth"])
-
-
-# %%
-def at_frame(figure, t):
-    above, below = figure.subplots(2, 1)
-    draw_frame(above, usual, t)
-    draw_tracks(below, usual, t, limits)
-
-
-# %%
-explore(
-    at_frame,
-    values=list(range(len(kept))),
-    label="frame",
-    title="Places change, tags hardly do",
-    alt="""Three frames with instances, above the tags of the instances against time with a grey
-    line at the frame shown. The lines are nearly level while the objects move.""",
-    shown=3,
-    size=(1.8, 2.7),
-)
 
 # %% [markdown]
 # **The threshold.** Watch the *edges*: doubtful pixels come in as it falls. The objects stay, until
@@ -444,10 +414,10 @@ explore(
     values=[0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98],
     label="threshold",
     title="The threshold decides about edges",
-    alt="""Three foreground thresholds from 0.02 to 0.98: the instances of one frame above, their tag
+    alt="""Foreground thresholds of 0.02 and 0.98: the instances of one frame above, their tag
     map below. With a higher threshold the masks get thinner.""",
-    shown=3,
-    size=(1.8, 2.7),
+    shown=2,
+    size=(1.9, 2.5),
 )
 
 # %% [markdown]
@@ -469,10 +439,10 @@ explore(
     values=[0.05, 0.1, 0.2, 0.4, 0.75, 1.5, 3.0],
     label="bandwidth",
     title="The bandwidth decides what is one object",
-    alt="""Three bandwidths from 0.05 to 3: the instances of one frame above, the histogram of tags
+    alt="""Bandwidths of 0.05 and 3: the instances of one frame above, the histogram of tags
     below. Narrow kernels part heaps, wide ones merge them.""",
-    shown=3,
-    size=(1.8, 2.7),
+    shown=2,
+    size=(1.9, 2.5),
 )
 
 # %% [markdown]

@@ -21,7 +21,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from tqdm.auto import tqdm
 
-from tagvis_lite.atomic import full_disk_named
+from tagvis_lite.atomic import naming
 
 MAX_FILES = 1_000_000
 MAX_BYTES = 256 * 2**30
@@ -237,7 +237,7 @@ def _is_there(archive: Path, opened: _Archive, member: Member, target: Path) -> 
 def _write(archive: Path, opened: _Archive, member: Member, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     written = 0
-    with opened.open(member.name) as packed, full_disk_named(target), target.open("wb") as file:
+    with opened.open(member.name) as packed, naming(target), target.open("wb") as file:
         for chunk in _chunks(packed):
             written += len(chunk)
             if written > member.size:

@@ -233,11 +233,15 @@ class ClipDataset(Dataset[Clip]):
         """Make the clip of video `index` for the present epoch."""
         if not 0 <= index < len(self):
             raise IndexError(f"clip {index} of a data set of {len(self)}")
+        return self.clip(index, int(self._epoch))
+
+    def clip(self, index: int, epoch: int) -> Clip:
+        """Make the clip of video `index` for any epoch."""
         video = self.videos[index]
         if not self.augment:
             indices = spread_indices(len(video), self.config.clip_frames)
             return make_clip(video, indices, self.config, self.num_classes)
-        entropy = np.random.SeedSequence((self.seed, int(self._epoch), index))
+        entropy = np.random.SeedSequence((self.seed, epoch, index))
         generator = Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
         indices = sample_indices(
             len(video), self.config.clip_frames, self.config.max_drop, generator

@@ -24,7 +24,7 @@ from urllib.request import Request, urlopen
 
 from tqdm.auto import tqdm
 
-from tagvis_lite.atomic import full_disk_named, write_atomically
+from tagvis_lite.atomic import naming, write_atomically
 
 CHUNK = 2**20
 TIMEOUT = 30.0
@@ -198,7 +198,7 @@ def _receive(response: HTTPResponse, part: Path, has: int, length: int) -> None:
         mininterval=1.0,
         disable=None,
     )
-    with bar, full_disk_named(part), part.open("ab") as file:
+    with bar, naming(part), part.open("ab") as file:
         while has < length:
             try:
                 chunk = response.read1(min(CHUNK, length - has))

@@ -118,7 +118,7 @@ def _summary(
 
     def mean(values: np.ndarray) -> float:
         present = values[values > -1]
-        return float(np.mean(present)) if len(present) else math.nan
+        return float(present.sum() / len(present)) if len(present) else math.nan
 
     return YoutubeVISScores(
         AP=mean(precision[..., 0]),
@@ -154,10 +154,10 @@ def _score_category(groups: Sequence[Group], precision: np.ndarray, recall: np.n
         true = np.cumsum(hit[:, order], axis=1).astype(float)
         false = np.cumsum((~matched[a] & counted[a])[:, order], axis=1).astype(float)
         at = true / (false + true + np.spacing(1))
-        best_from = np.maximum.accumulate(at[:, ::-1], axis=1)[:, ::-1]
-        for t, (recalled, best) in enumerate(zip(true / num_objects, best_from, strict=True)):
-            reached = np.searchsorted(recalled, RECALLS, side="left")
-            precision[t, :, a] = np.append(best, 0.0)[reached]
+        best_from = np.zeros((len(at), at.shape[1] + 1))  # 0 where a recall is never reached
+        best_from[:, :-1] = np.maximum.accumulate(at[:, ::-1], axis=1)[:, ::-1]
+        for t, recalled in enumerate(true / num_objects):
+            precision[t, :, a] = best_from[t, recalled.searchsorted(RECALLS)]
 
 
 @dataclass(frozen=True)

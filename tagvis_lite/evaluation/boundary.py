@@ -48,6 +48,15 @@ def boundary_reach(height: int, width: int) -> int:
     return ceil(BOUND_TH * np.linalg.norm((height, width)))
 
 
+def on_boundary(ids: np.ndarray) -> np.ndarray:
+    """Pixels on the boundary of any label of a uint8 H x W label map, or mask: bool, H x W."""
+    # Morphology ignores what lies outside the frame. So does the definition.
+    differs: np.ndarray = cv2.dilate(ids, _WINDOW, anchor=(0, 0)) != cv2.erode(
+        ids, _WINDOW, anchor=(0, 0)
+    )
+    return differs
+
+
 class BoundaryCounter:
     """Counts boundary pixels, and those with a match, in frames of one size.
 
@@ -131,9 +140,7 @@ def _boundaries(ids: np.ndarray, num_labels: int) -> tuple[np.ndarray, np.ndarra
         words: n, unsigned; bit k - 1 is set where the boundary of label k passes.
     """
     height, width = ids.shape
-    # Morphology ignores what lies outside the frame. So does the definition.
-    differs = cv2.dilate(ids, _WINDOW, anchor=(0, 0)) != cv2.erode(ids, _WINDOW, anchor=(0, 0))
-    pixels = np.flatnonzero(differs)
+    pixels = np.flatnonzero(on_boundary(ids))
     rows, columns = np.divmod(pixels, width)
     east = columns < width - 1
     south = (rows < height - 1) * width

@@ -121,6 +121,35 @@ def sequence_scores(ground_truth: Frames, result: Frames, name: str = "") -> Seq
     )
 
 
+def region_similarity(intersection: np.ndarray, union: np.ndarray) -> np.ndarray:
+    """J from pixels: 1 where both masks are empty. Arrays of one shape."""
+    return np.divide(intersection, union, out=np.ones(union.shape), where=union > 0)
+
+
+def contour_accuracy(
+    of_proposal: np.ndarray,
+    of_object: np.ndarray,
+    proposal_matched: np.ndarray,
+    object_matched: np.ndarray,
+) -> np.ndarray:
+    """F from boundary pixels: 1 where both boundaries are empty, 0 where one is.
+
+    Args:
+        of_proposal: boundary pixels of the proposal; of any shape that goes with the others'.
+        of_object: of the object.
+        proposal_matched: those of the proposal within reach of the object's.
+        object_matched: those of the object within reach of the proposal's.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = proposal_matched / of_proposal
+        recall = object_matched / of_object
+        f: np.ndarray = 2 * precision * recall / (precision + recall)
+    f[precision + recall == 0] = 0
+    f[(of_proposal == 0) ^ (of_object == 0)] = 0
+    f[(of_proposal == 0) & (of_object == 0)] = 1
+    return f
+
+
 @dataclass(frozen=True)
 class _Counts:
     """Pixels of a sequence, in all and on boundaries, for P proposals x G objects x T frames."""
@@ -139,21 +168,18 @@ class _Counts:
         return cls(*(np.zeros(shape, np.int64) for shape in shapes))
 
     def region_similarity(self) -> np.ndarray:
-        """J: P x G x T; 1 where both masks are empty."""
+        """J: P x G x T."""
         union = self.proposal_areas[:, None] + self.object_areas - self.intersections
-        return np.divide(self.intersections, union, out=np.ones(union.shape), where=union > 0)
+        return region_similarity(self.intersections, union)
 
     def contour_accuracy(self) -> np.ndarray:
-        """F: P x G x T; 1 where both boundaries are empty, 0 where one is."""
-        of_proposal, of_object = self.proposal_edges[:, None], self.object_edges[None]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            precision = self.proposal_edges_matched / of_proposal
-            recall = self.object_edges_matched / of_object
-            f = 2 * precision * recall / (precision + recall)
-        f[precision + recall == 0] = 0
-        f[(of_proposal == 0) ^ (of_object == 0)] = 0
-        f[(of_proposal == 0) & (of_object == 0)] = 1
-        return f
+        """F: P x G x T."""
+        return contour_accuracy(
+            self.proposal_edges[:, None],
+            self.object_edges[None],
+            self.proposal_edges_matched,
+            self.object_edges_matched,
+        )
 
 
 def _count_sequence(ground_truth: Frames, result: Frames, name: str) -> tuple[_Counts, int]:

@@ -1,13 +1,14 @@
 """Areas and intersections of COCO run-length encoded masks, without decoding a pixel.
 
 `pycocotools.mask` trusts its input: runs that do not fill the frame make it loop forever or read
-past the end of the string. Here all masks of several tracks are parsed at once in NumPy, each is
-checked, and what the metric needs (areas, intersections) follows from where runs begin and end.
+past the end of the string. Here all masks of several tracks are parsed at once in NumPy, and each
+is checked, and what the metric needs (areas, intersections) follows from where runs begin and end.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,25 +29,30 @@ class MaskTrack:
 
     Attributes:
         areas: int64, T: pixels of each mask, 0 where there is none.
-        edges: float64, 2N: first pixel and one past the last pixel of each of the N runs,
-            counted down the columns of the T frames laid end to end; never decreasing.
+        ends: int64, N: one past the last pixel of each run, counted down the columns of the T
+            frames laid end to end; never decreasing.
+        lengths: int32, N: pixels of each run, some of them 0.
     """
 
     areas: np.ndarray
-    edges: np.ndarray
+    ends: np.ndarray
+    lengths: np.ndarray
 
     @cached_property
-    def area(self) -> int:
-        """Pixels of all masks."""
-        return int(self.areas.sum())
+    def edges(self) -> np.ndarray:
+        """First pixel and one past the last pixel of each run: float64, 2N."""
+        edges = np.empty(2 * len(self.ends))
+        np.subtract(self.ends, self.lengths, out=edges[::2])
+        edges[1::2] = self.ends
+        return edges
 
     @cached_property
     def covered(self) -> np.ndarray:
         """Pixels of the track before each edge: float64, 2N."""
-        lengths = (self.edges[1::2] - self.edges[::2]).astype(np.int64)
-        covered = np.repeat(np.cumsum(lengths), 2)
-        covered[::2] -= lengths
-        return covered.astype(float)
+        covered = np.empty(2 * len(self.ends))
+        covered[1::2] = np.cumsum(self.lengths, dtype=np.int64)
+        np.subtract(covered[1::2], self.lengths, out=covered[::2])
+        return covered
 
 
 def intersection(a: MaskTrack, b: MaskTrack) -> int:
@@ -56,7 +62,7 @@ def intersection(a: MaskTrack, b: MaskTrack) -> int:
     interpolating it at both ends of each run of `a` counts the pixels of `b` inside that run
     (exactly: all values are integers below 2^53).
     """
-    if len(a.edges) == 0 or len(b.edges) == 0:
+    if len(a.ends) == 0 or len(b.ends) == 0:
         return 0
     before = np.interp(a.edges, b.edges, b.covered)
     return int((before[1::2] - before[::2]).sum())
@@ -78,56 +84,57 @@ def read_tracks(
     Raises:
         ValueError: a mask of another size, or not a valid one.
     """
-    places = [
-        (track, t)
-        for track, segmentations in enumerate(tracks)
-        for t, segmentation in enumerate(segmentations)
-        if segmentation
-    ]
+    size, frame_size = [height, width], height * width
+    strings: list[str] = []
+    frames: list[int] = []
+    ends_of_tracks = []
+    for segmentations, name in zip(tracks, names, strict=True):
+        for t, segmentation in enumerate(segmentations):
+            if segmentation:
+                counts = segmentation.get("counts") if type(segmentation) is dict else None
+                if type(counts) is not str or segmentation.get("size") != size:
+                    where = f"{name}, segmentation {t}"
+                    counts = _compressed_counts(segmentation, (height, width), where)
+                strings.append(counts)
+                frames.append(t)
+        ends_of_tracks.append(len(strings))
     areas = [np.zeros(len(segmentations), np.int64) for segmentations in tracks]
-    if not places:
-        return [MaskTrack(area, np.empty(0)) for area in areas]
+    if not strings:
+        return [MaskTrack(area, np.empty(0, np.int64), np.empty(0, np.int32)) for area in areas]
 
-    def where(mask: int) -> str:
-        track, t = places[mask]
-        return f"{names[track]}, segmentation {t}"
-
-    strings = [
-        _compressed_counts(tracks[track][t], (height, width), where(mask))
-        for mask, (track, t) in enumerate(places)
-    ]
+    frame_of = np.array(frames)
     try:
         background, foreground, first = _parse_runs(strings)
-        mask_areas = np.add.reduceat(foreground, first)
-        filled = mask_areas + np.add.reduceat(background, first)
-        _refuse(filled != height * width, f"does not fill {height} x {width} pixels")
+        # Missing masks lengthen the first run of the next; a new track leads back to its start.
+        ends = background.astype(np.int64) + foreground
+        ends[first] += (np.diff(frame_of, prepend=-1) - 1) * frame_size
+        np.cumsum(ends, out=ends)
+        begins = np.append(first, len(ends))
+        filled = ends[begins[1:] - 1] == (frame_of + 1) * frame_size
+        _refuse(~filled, f"does not fill {height} x {width} pixels")
     except _BadMaskError as error:
-        raise ValueError(f"{where(error.mask)} {error.reason}") from None
+        name = names[bisect_right(ends_of_tracks, error.mask)]
+        raise ValueError(f"{name}, segmentation {frames[error.mask]} {error.reason}") from None
 
-    track_of, frame_of = np.array(places).T
-    skipped = (frame_of - np.arange(len(places))) * (height * width)
-    ends = np.cumsum(background + foreground)
-    ends += np.repeat(skipped, np.diff(first, append=len(ends)))
-    edges = np.empty(2 * len(ends))
-    edges[::2] = ends - foreground
-    edges[1::2] = ends
-    begins = np.append(2 * first, len(edges))
+    mask_areas = np.add.reduceat(foreground, first, dtype=np.int64)
     read = []
-    for track, area in enumerate(areas):
-        low, high = np.searchsorted(track_of, (track, track + 1))
+    low = 0
+    for area, high in zip(areas, ends_of_tracks, strict=True):
         area[frame_of[low:high]] = mask_areas[low:high]
-        read.append(MaskTrack(area, edges[begins[low] : begins[high]]))
+        runs = slice(begins[low], begins[high])
+        read.append(MaskTrack(area, ends[runs], foreground[runs]))
+        low = high
     return read
 
 
-def _compressed_counts(segmentation: Any, size: tuple[int, int], where: str) -> bytes:
+def _compressed_counts(segmentation: Any, size: tuple[int, int], where: str) -> str:
     """The string of a mask as compressed RLE, which is what nearly all of them are already."""
     check_segmentation(segmentation, size, where)
     counts = None if isinstance(segmentation, list) else segmentation["counts"]
     if isinstance(counts, bytes):
-        return counts
+        return counts.decode("latin-1")
     if isinstance(counts, str):
-        return counts.encode(errors="surrogatepass")
+        return counts
     rle = {"size": list(size), "counts": counts}
     if counts is None:
         mask = decode_segmentation(segmentation, size, where)
@@ -136,10 +143,10 @@ def _compressed_counts(segmentation: Any, size: tuple[int, int], where: str) -> 
         rle = coco_mask.frPyObjects(rle, *size)
     else:
         raise ValueError(f"{where} does not fill {size[0]} x {size[1]} pixels")
-    return rle["counts"]
+    return rle["counts"].decode("ascii")
 
 
-def _parse_runs(strings: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _parse_runs(strings: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Run lengths of compressed RLEs, the format of `rleToString` of the COCO mask API.
 
     A mask is a sequence of run lengths, background first. From the fourth on, a run is stored as
@@ -147,56 +154,87 @@ def _parse_runs(strings: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.nd
     48 + 5 bits + 32 if more characters follow, low bits first, sign in the highest bit.
 
     Returns:
-        background: int64, N: lengths of the background runs of all masks.
-        foreground: int64, N: of the foreground run after each of them, 0 if there is none.
+        background: int32, N: lengths of the background runs of all masks.
+        foreground: int32, N: of the foreground run after each of them; of length 0 at the end of
+            every mask, after a background of length 0 if that was in the foreground.
         first: int64, one per mask: where its runs begin in both.
     """
-    sizes = np.array([len(string) for string in strings])
-    _refuse(sizes == 0, "has empty 'counts'")
+    text = "0".join(strings) + "0"  # after a last run of background, the length of the last pair
+    sizes = np.fromiter(map(len, strings), np.int64, len(strings)) + 1
+    _refuse(sizes == 1, "has empty 'counts'")
+    if not text.isascii():
+        _refuse(np.array([not string.isascii() for string in strings]), _FOREIGN)
+    characters = np.frombuffer(text.encode("ascii"), np.uint8) - np.uint8(48)
     last = np.cumsum(sizes) - 1
-    characters = np.frombuffer(b"".join(strings), np.uint8) - np.uint8(48)
     if characters.max() > 63:
-        foreign = np.maximum.reduceat(characters, last - sizes + 1) > 63
-        _refuse(foreign, "has 'counts' with characters that no RLE has")
-    _refuse(characters[last] >= 32, "has 'counts' that are cut off")
+        _refuse(np.maximum.reduceat(characters, last - sizes + 1) > 63, _FOREIGN)
+    _refuse(characters[last - 1] >= 32, "has 'counts' that are cut off")
+    continued = np.flatnonzero(characters >= 32)
+    numbers, beyond = _numbers(characters, continued)
+    if len(beyond):
+        of_mask = np.arange(len(sizes)) == np.searchsorted(last, beyond[0])
+        _refuse(of_mask, "has 'counts' with a number beyond any frame")
 
-    low_bits = (characters & 31).view(np.int8)
-    ends = np.flatnonzero(characters < 32)
-    numbers = ((low_bits[ends] ^ 16) - 16).astype(np.int64)
-    before = ends - 1
-    unread = np.flatnonzero(characters[before] >= 32)
-    before = before[unread]
-    for _ in range(LONGEST_NUMBER - 1):
-        numbers[unread] = (numbers[unread] << 5) + low_bits[before]
-        before = before - 1
-        more = characters[before] >= 32
-        unread, before = unread[more], before[more]
-    amounts = np.diff(np.searchsorted(ends, last), prepend=-1)
-    if len(unread):
-        too_long = np.bincount(np.searchsorted(last, before), minlength=len(sizes)) > 0
-        _refuse(too_long, "has 'counts' with a number beyond any frame")
-
+    amounts = sizes - np.diff(np.searchsorted(continued, last), prepend=0)
     odd = amounts % 2 == 1
-    differences = np.insert(numbers, np.cumsum(amounts)[odd], 0)
+    if odd.any():
+        numbers = np.insert(numbers, np.cumsum(amounts)[odd], 0)
     pairs = (amounts + 1) // 2
-    first = np.cumsum(pairs) - pairs
-    background, foreground = differences[::2].copy(), differences[1::2].copy()
+    ends = np.cumsum(pairs)
+    first = ends - pairs
+    background, foreground = numbers[::2].copy(), numbers[1::2].copy()
     second = first[pairs > 1] + 1
     background[second] -= background[second - 1]
     for runs in (background, foreground):
-        runs[first[1:]] -= np.add.reduceat(runs, first)[:-1]
-        np.cumsum(runs, out=runs)
-    foreground[(first + pairs - 1)[odd]] = 0
+        # Sums in 32 bits may wrap. But no number does, so where the runs of a mask first leave
+        # the range from 0 to 2^31 - 1, there is a negative one.
+        runs[first[1:]] -= np.add.reduceat(runs, first, dtype=np.int32)[:-1]
+        np.cumsum(runs, dtype=np.int32, out=runs)
+    foreground[ends - 1] = 0
+    background[(ends - 1)[odd]] = 0
     if min(background.min(), foreground.min()) < 0:
         negative = np.minimum.reduceat(np.minimum(background, foreground), first) < 0
         _refuse(negative, "has runs of negative length")
     return background, foreground, first
 
 
+def _numbers(characters: np.ndarray, continued: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers as they are stored, of uint8 characters less 48.
+
+    Args:
+        characters: the last one must end a number.
+        continued: index of those characters after which their number goes on, few as a rule.
+
+    Returns:
+        numbers: int32.
+        beyond: int64, index of a character of each number that takes more than 32 bits.
+    """
+    ending = np.delete(characters, continued) if len(continued) else characters
+    numbers = ((ending ^ np.uint8(16)).view(np.int8) - np.int8(16)).astype(np.int32)
+    if len(continued) == 0:
+        return numbers, continued
+    # As many numbers end before a character as there are others before it.
+    number = continued - np.arange(len(continued))
+    begins = np.flatnonzero(np.diff(number, prepend=-1))
+    lengths = np.diff(begins, append=len(number))
+    too_long = lengths >= LONGEST_NUMBER
+    if too_long.any():
+        return numbers, continued[begins[too_long]]
+    digit = np.arange(len(number)) - np.repeat(begins, lengths)
+    low_bits = (characters[continued] & 31).astype(np.int64) << (5 * digit)
+    long = number[begins]
+    values = (numbers[long].astype(np.int64) << (5 * lengths)) + np.add.reduceat(low_bits, begins)
+    numbers[long] = values
+    return numbers, continued[begins[numbers[long] != values]]
+
+
 class _BadMaskError(Exception):
     def __init__(self, mask: int, reason: str) -> None:
         self.mask = mask
         self.reason = reason
+
+
+_FOREIGN = "has 'counts' with characters that no RLE has"
 
 
 def _refuse(masks: np.ndarray, reason: str) -> None:

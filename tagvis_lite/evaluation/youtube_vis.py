@@ -187,7 +187,6 @@ def _groups_of_rles(
             list(islice(masks, len(of_objects))),
             list(islice(masks, len(found))),
         )
-        ious = [[_iou(mask, other) for other in object_masks] for mask in found_masks]
         areas = [
             _mean_area(entry.content.get("areas") or mask.areas)
             for entry, mask in zip(of_objects, object_masks, strict=True)
@@ -195,7 +194,7 @@ def _groups_of_rles(
         yield (
             category,
             Group(
-                ious=np.array(ious).reshape(len(found), len(of_objects)),
+                ious=_ious(found_masks, object_masks),
                 object_areas=np.array(areas),
                 crowd=np.array([bool(entry.content["iscrowd"]) for entry in of_objects], bool),
                 areas=np.array([_mean_area(mask.areas) for mask in found_masks]),
@@ -211,13 +210,20 @@ def _by_category(entries: Sequence[_Entry]) -> dict[int, list[_Entry]]:
     return dict(grouped)
 
 
-def _iou(a: MaskTrack, b: MaskTrack) -> float:
-    """IoU of two tracks, or 0 where their areas alone keep it below 1/2, the lowest threshold."""
-    largest_intersection = int(np.minimum(a.areas, b.areas).sum())
-    if 3 * largest_intersection < a.area + b.area:
-        return 0.0
-    shared = intersection(a, b)
-    return shared / (a.area + b.area - shared) if shared else 0.0
+def _ious(found: Sequence[MaskTrack], objects: Sequence[MaskTrack]) -> np.ndarray:
+    """IoUs, D x G, or 0 where areas alone keep it below 1/2, the lowest threshold."""
+    ious = np.zeros((len(found), len(objects)))
+    if ious.size == 0:
+        return ious
+    areas = np.array([mask.areas for mask in found])
+    of_objects = np.array([mask.areas for mask in objects])
+    both = areas.sum(axis=1)[:, None] + of_objects.sum(axis=1)
+    largest = np.stack([np.minimum(areas, other).sum(axis=1) for other in of_objects], axis=1)
+    near = (3 * largest >= both) & (largest > 0)
+    for d, g in np.argwhere(near).tolist():
+        shared = intersection(found[d], objects[g])
+        ious[d, g] = shared / (both[d, g] - shared)
+    return ious
 
 
 def _mean_area(areas: Sequence[float | None] | np.ndarray) -> float:

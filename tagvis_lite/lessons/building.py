@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from tagvis_lite.atomic import write_atomically
 from tagvis_lite.lessons.exercises import solution, stub
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = ROOT / "notebooks"
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 COLAB = """import os
 import subprocess
@@ -35,7 +37,12 @@ if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ:
     package = os.environ.get("TAGVIS_INSTALL", "tagvis-lite")
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)"""
 """The cell after the parameters of every lesson: on Colab it installs the package, never torch."""
+BADGE = (
+    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+    "(https://colab.research.google.com/github/{repository}/blob/main/notebooks/{lesson}.ipynb)"
+)
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+"""Needs a live kernel; a picture and a text in its place stay."""
 
 
 def lesson_sources() -> list[Path]:
@@ -46,10 +53,13 @@ def lesson_sources() -> list[Path]:
 def notebook_from_source(source: Path) -> NotebookNode:
     """The notebook of a lesson before it is run: with COLAB, stubs, and solutions folded away.
 
+    Its first cell gets a badge that opens it on Colab, if the project names its repository.
+
     Raises:
         ValueError: an exercise without solution, or without a cell tagged `check` after it.
     """
     cells: list[NotebookNode] = []
+    repository = github_repository()
     answer = ""
     for cell in jupytext.read(source, fmt="py:percent").cells:
         tags = cell.metadata.get("tags", [])
@@ -66,6 +76,10 @@ def notebook_from_source(source: Path) -> NotebookNode:
             answer = ""
     if answer:
         raise ValueError(f"{source}: an exercise has no cell tagged 'check' after it")
+    if repository:
+        title, _, rest = cells[0].source.partition("\n")
+        badge = BADGE.format(repository=repository, lesson=source.stem)
+        cells[0].source = f"{title}\n\n{badge}\n{rest}"
     notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata = NotebookNode(
         kernelspec=KERNEL,
@@ -74,6 +88,13 @@ def notebook_from_source(source: Path) -> NotebookNode:
     )
     _number_cells(notebook)
     return notebook
+
+
+def github_repository() -> str:
+    """owner/name of [project.urls] Repository in pyproject.toml; empty if it names none."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    url = project["project"].get("urls", {}).get("Repository", "")
+    return url.removeprefix("https://github.com/").strip("/") if "//github.com/" in url else ""
 
 
 def build(source: Path, target: Path) -> None:
@@ -109,7 +130,9 @@ def normalised(notebook: NotebookNode) -> NotebookNode:
             {name: value for name, value in cell.metadata.items() if name == "tags" and value}
         )
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if WIDGET_VIEW not in o.get("data", {})]
+            cell.outputs = [o for o in cell.outputs if not _needs_a_kernel(o)]
+            for output in cell.outputs:
+                output.get("data", {}).pop(WIDGET_VIEW, None)
     return notebook
 
 
@@ -136,6 +159,11 @@ def main(only: Sequence[str] = (), force: bool = False) -> None:
             continue
         print(f"{source.stem} ...", flush=True)
         build(source, target)
+
+
+def _needs_a_kernel(output: NotebookNode) -> bool:
+    data = output.get("data", {})
+    return WIDGET_VIEW in data and "image/png" not in data
 
 
 def _sha256(source: Path) -> str:

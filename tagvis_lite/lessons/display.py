@@ -5,7 +5,6 @@ Figures are made without pyplot, so a notebook shows each one once, where `show`
 
 from __future__ import annotations
 
-import io
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -16,14 +15,9 @@ from IPython.display import display
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.rcsetup import cycler
 
-from tagvis_lite.overlay import OKABE_ITO
+from tagvis_lite.figures import png
+from tagvis_lite.overlay import COLOURS
 
-COLOURS = [
-    f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in OKABE_ITO[[4, 0, 2, 6, 1, 5, 3]]
-]
-"""Okabe and Ito's colours, the ones that read best on white first, the pale yellow last."""
-
-DPI = 80
 STYLE: Any = {
     "axes.prop_cycle": cycler("color", COLOURS),
     "axes.spines.top": False,
@@ -62,7 +56,7 @@ def show(figure: Figure, *, alt: str) -> None:
         raise ValueError(f"alt text {alt!r} is too short: say what the figure shows")
     _check_titles(figure)
     text = " ".join(alt.split())
-    data = {"image/png": b64encode(_png(figure)).decode("ascii"), "text/plain": text}
+    data = {"image/png": b64encode(png(figure)).decode("ascii"), "text/plain": text}
     display(data, metadata={"image/png": {"alt": text}}, raw=True)
 
 
@@ -76,7 +70,7 @@ def explore(
     shown: int = 4,
     size: tuple[float, float] = (2.4, 2.2),
 ) -> None:
-    """A picture with a slider, and below it a filmstrip for readers without a running kernel.
+    """A picture with a slider; in its place a filmstrip where no widget can run.
 
     Args:
         draw: draws the picture for one value; the same function draws slider and filmstrip.
@@ -87,37 +81,25 @@ def explore(
         shown: pictures in the filmstrip, of values spread evenly.
         size: width and height of one picture in inches.
     """
-    from ipywidgets import HTML, SelectionSlider, VBox
-    from ipywidgets import Image as ImageWidget
+    from tagvis_lite.widgets import FlipBook
 
-    slider = SelectionSlider(
-        options=[(_name(value), value) for value in values],
-        value=values[len(values) // 2],
-        description=label,
-        continuous_update=False,
-        style={"description_width": "initial"},
-    )
-    picture = ImageWidget(format="png")
-
-    def redraw(_change: object = None) -> None:
+    pages = []
+    for value in values:
         figure = Figure(figsize=(2 * size[0], 2 * size[1]), layout="constrained")
-        draw(figure, slider.value)
-        picture.value = _png(figure)
+        draw(figure, value)
+        pages.append(png(figure))
 
-    redraw()
-    slider.observe(redraw, names="value")
-    display(VBox([HTML(f"<b>Move the slider: {label}</b>"), slider, picture]))
-
-    places = [
-        round(k * (len(values) - 1) / max(1, shown - 1)) for k in range(min(shown, len(values)))
-    ]
+    count = min(shown, len(values))
+    places = [round(k * (len(values) - 1) / max(1, count - 1)) for k in range(count)]
     strip = Figure(figsize=(size[0] * len(places), size[1] + 0.35), layout="constrained")
     parts = strip.subfigures(1, len(places), squeeze=False)[0]
     for part, place in zip(parts, places, strict=True):
         draw(part, values[place])
         part.suptitle(f"{label}: {_name(values[place])}", fontsize=9)
     strip.suptitle(title)
-    show(strip, alt=alt)
+    _check_titles(strip)
+    names = [_name(value) for value in values]
+    display(FlipBook(pages, names, label=label, page=len(pages) // 2, picture=png(strip), alt=alt))
 
 
 def _name(value: Any) -> str:
@@ -138,10 +120,3 @@ def _check_titles(figure: Figure) -> None:
     for (text, box), (other, other_box) in combinations(boxes, 2):
         if box.overlaps(other_box):
             raise ValueError(f"titles {text!r} and {other!r} overlap: break or shorten them")
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    options = {"optimize": True}
-    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", pil_kwargs=options)
-    return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""AP and AR against the definition written out (`literal_youtube_vis`), TrackEval, and by hand."""
+"""AP and AR against the definition (`literal_youtube_vis`), COCOeval, TrackEval, and by hand."""
 
 import copy
 import json
@@ -18,6 +18,7 @@ from trackeval.metrics import TrackMAP
 
 sys.path.insert(0, str(Path(__file__).parent))
 import literal_youtube_vis as literal
+import official_youtube_vis as official
 
 from tagvis_lite.evaluation.rle import intersection, read_tracks
 from tagvis_lite.evaluation.youtube_vis import (
@@ -155,6 +156,7 @@ def test_equals_the_literal_definition(data: Any) -> None:
     ground_truth, results = data
     scores = evaluate_youtube_vis(ground_truth, results)
     assert equal(scores, literal.evaluate(ground_truth, results))
+    assert equal(scores, official.evaluate(ground_truth, results))
     for category, alone in scores.per_category.items():
         assert equal(alone, literal.evaluate(ground_truth, results, [category]))
 

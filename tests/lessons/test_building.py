@@ -17,9 +17,12 @@ SOURCE = '''# %% [markdown]
 # %% tags=["imports"]
 from ipywidgets import IntSlider
 from IPython.display import display
+from tagvis_lite.widgets import FlipBook
 
 # %%
 display(IntSlider(value=3))
+view = FlipBook([b"png"], ["a"], label="x", picture=b"png", alt="a view with a picture in place")
+display(view)
 print("shown")
 
 # %% tags=["exercise"]
@@ -64,6 +67,19 @@ def test_the_solution_is_folded_away_after_the_check(tmp_path: Path) -> None:
     assert "SOLUTION" not in "".join(cell.source for cell in cells)
 
 
+def test_a_named_repository_gives_a_badge_for_colab(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write(tmp_path, "01_lesson")
+    assert "colab" not in notebook_from_source(source).cells[0].source
+    urls = '[project.urls]\nRepository = "https://github.com/someone/course"\n'
+    (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "x"\n{urls}')
+    monkeypatch.setattr(building, "ROOT", tmp_path)
+    first = notebook_from_source(source).cells[0].source
+    assert first.startswith("# 01 · A lesson\n\n[![Open in Colab]")
+    assert "github/someone/course/blob/main/notebooks/01_lesson.ipynb" in first
+
+
 def test_cell_ids_stay_when_other_cells_come_and_go(tmp_path: Path) -> None:
     before = notebook_from_source(write(tmp_path, "01_lesson")).cells
     after = notebook_from_source(write(tmp_path, "02_more", "# %%\nx = 1\n\n" + SOURCE)).cells
@@ -88,11 +104,17 @@ def test_outputs_stay_but_not_what_needs_a_kernel(built: tuple[Path, Path]) -> N
     assert [cell.execution_count for cell in code] == [1, 2, 3, 4, 5]
     assert [[o.get("text") for o in cell.outputs] for cell in code] == [
         [],
-        ["shown\n"],
+        [None, "shown\n"],
         [],
         ["checked\n"],
         ["shown\n"],
     ]
+    view = code[1].outputs[0]
+    assert dict(view.data) == {
+        "image/png": "cG5n",
+        "text/plain": "a view with a picture in place",
+    }
+    assert view.metadata["image/png"]["alt"] == "a view with a picture in place"
     assert set(notebook.metadata) == {"kernelspec", "language_info", "tagvis_lite"}
     assert [dict(cell.metadata) for cell in code][:2] == [{"tags": ["imports"]}, {}]
 

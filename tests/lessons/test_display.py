@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from tagvis_lite.lessons import display, explore, show, subplots
-from tagvis_lite.lessons.tag_line import draw_frames, draw_line, draw_paths
+from tagvis_lite.tag_line import draw_frames, draw_line, draw_paths
 
 ALT = "A line that rises from left to right."
 
@@ -71,16 +71,34 @@ def draw_number(figure: Any, value: float) -> None:
     axis.set(xlabel="x", ylabel="y")
 
 
-def test_explore_gives_a_slider_and_a_filmstrip_from_the_same_function(shown: list[Any]) -> None:
+def test_explore_gives_a_flip_book_and_a_filmstrip_in_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    views: list[Any] = []
+    monkeypatch.setattr("tagvis_lite.lessons.display.display", views.append)
     explore(draw_number, [0.5, 1.0, 2.0, 4.0], label="slope", title="steeper", alt=ALT, shown=3)
-    box, strip = shown
-    _, slider, picture = box.children
-    assert [name for name, _ in slider.options] == ["0.5", "1", "2", "4"]
-    before = picture.value
-    slider.value = 4.0
-    assert picture.value != before
-    assert bytes(picture.value).startswith(b"\x89PNG")
-    assert strip[1]["image/png"]["alt"] == ALT
+    (book,) = views
+    assert book.names == ["0.5", "1", "2", "4"]
+    assert len(set(book.pages)) == 4
+    assert all(page.startswith(b"\x89PNG") for page in [*book.pages, book.picture])
+    assert book.alt == ALT
+
+
+def test_the_filmstrip_of_a_few_values_shows_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[float] = []
+
+    def draw(figure: Any, value: float) -> None:
+        drawn.append(value)
+        draw_number(figure, value)
+
+    monkeypatch.setattr("tagvis_lite.lessons.display.display", lambda _view: None)
+    explore(draw, [1.0, 2.0, 3.0], label="slope", title="steeper", alt=ALT)
+    assert drawn == [1.0, 2.0, 3.0] * 2
+
+
+def test_explore_refuses_a_filmstrip_whose_title_does_not_fit() -> None:
+    with pytest.raises(ValueError, match="runs out of the figure"):
+        explore(draw_number, [1.0], label="slope", title="far too long " * 9, alt=ALT)
 
 
 def test_tag_plots_show_every_instance() -> None:

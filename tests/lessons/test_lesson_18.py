@@ -1,14 +1,57 @@
-"""Lesson 18: its check tells the likely mistakes of an interval apart."""
+"""Lesson 18: its checks tell the likely mistakes of an ablation and of an interval apart."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from tagvis_lite.lessons.checks.lesson_18 import Difference, check_paired_difference
+from tagvis_lite.config import Config
+from tagvis_lite.lessons.checks.lesson_18 import (
+    Change,
+    Difference,
+    check_half_push,
+    check_paired_difference,
+)
+
+
+def with_loss(config: Config, **fields: Any) -> Config:
+    return replace(config, loss=replace(config.loss, **fields))
+
+
+def half_push(config: Config) -> Config:
+    return with_loss(config, specter=config.loss.specter / 2, temper=config.loss.temper / 2)
+
+
+def in_place(config: Config) -> Config:
+    config.loss.specter /= 2  # type: ignore[misc]
+    return config
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (in_place, "cannot be changed in place"),
+        (lambda c: half_push(c).loss, "whole Config, not LossConfig"),
+        (lambda c: with_loss(c, specter=0.0), "leaves the term out"),
+        (lambda c: with_loss(c, specter=2.0, temper=2.0), "halve the weight that"),
+        (lambda c: with_loss(c, temper=c.loss.temper / 2), "one push is halved"),
+        (lambda c: c, "you make 10 and 6"),
+        (lambda c: with_loss(half_push(c), margin=1.5), "loss differs in other fields"),
+        (lambda c: replace(half_push(c), train=replace(c.train, seed=7)), "train differs"),
+    ],
+)
+def test_likely_mistakes_of_an_ablation_are_named(answer: Change, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_half_push(answer)
+
+
+def test_the_right_ablation_passes() -> None:
+    check_half_push(half_push)
 
 
 def interval(

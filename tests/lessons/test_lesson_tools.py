@@ -13,7 +13,7 @@ from tagvis_lite.data.davis import write_davis
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.lessons import lesson_video, record
 from tagvis_lite.lessons.recording import data_hash
-from tagvis_lite.lessons.tag_line import descend
+from tagvis_lite.tag_line import descend
 
 
 def test_metrics_are_printed_and_kept_with_their_origin(

@@ -12,7 +12,7 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from tagvis_lite.lessons.display import COLOURS
+from tagvis_lite.overlay import COLOURS
 
 
 def descend(

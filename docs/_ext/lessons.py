@@ -1,0 +1,154 @@
+"""Links that the site can follow, the texts of figures, and the gallery of lessons."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from base64 import b64decode
+from dataclasses import dataclass
+from pathlib import Path
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+LINK = re.compile(r"\[([^\[\]]*)\]\(([^()#\s]+)(#[^()\s]*)?\)")
+HTML_LINK = re.compile(r'(<a href=\\?"[^"\\:#]+)\.ipynb')
+DOTTED = re.compile(r"[a-z_]+(\.\w+)+")
+LESSON = re.compile(r"(\d\d)_\w+\.ipynb")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture that is stored in a notebook.
+
+    Attributes:
+        name: file name that myst-nb gives it, a hash of its content.
+        png: its content.
+        alt: what it shows, in words.
+    """
+
+    name: str
+    png: bytes
+    alt: str
+
+
+def figures(notebook: Path) -> list[Figure]:
+    """The pictures among the stored outputs of a notebook, in order."""
+    found = []
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                png = b64decode("".join(output["data"]["image/png"]))
+                alt = output["metadata"].get("image/png", {}).get("alt")
+                alt = alt or "".join(output["data"].get("text/plain", ""))
+                found.append(Figure(f"{hashlib.sha256(png).hexdigest()}.png", png, alt))
+    return found
+
+
+def title(notebook: Path) -> str:
+    """The first heading of a notebook."""
+    first = "".join(json.loads(notebook.read_text(encoding="utf-8"))["cells"][0]["source"])
+    return first.splitlines()[0].lstrip("# ")
+
+
+def relink(text: str, folder: Path) -> str:
+    """Links in a document of `folder` as the site needs them.
+
+    Headings of lessons are named as MyST names them, not as Jupyter does (`#The-paper`). Links to
+    folders, which have no page, and to lessons that are not written yet become plain text. In HTML,
+    which MyST leaves alone, a lesson is its page. All others stay, and the build warns of those
+    that lead nowhere.
+    """
+
+    def replace(match: re.Match[str]) -> str:
+        words, target, heading = match.groups()
+        path = folder / target
+        if path.is_dir():
+            return words
+        if lesson := LESSON.fullmatch(path.name):
+            if not list(path.parent.glob(f"{lesson[1]}_*.ipynb")):
+                return words
+            return f"[{words}]({target}{(heading or '').lower()})"
+        return match[0]
+
+    return HTML_LINK.sub(r"\1.html", LINK.sub(replace, text))
+
+
+def on_source_read(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Relink a document before it is parsed; of a notebook, its JSON."""
+    source[0] = relink(source[0], Path(app.env.doc2path(docname)).parent)
+
+
+def link_names(doctree: nodes.document, docname: str) -> None:
+    """Make names such as `losses.spectra_loss` links, where the API reference has that name."""
+    for literal in list(doctree.findall(nodes.literal)):
+        name = literal.astext()
+        linked = isinstance(literal.parent, (nodes.reference, nodes.title, addnodes.pending_xref))
+        if linked or not DOTTED.fullmatch(name):
+            continue
+        target = f"tagvis_lite.{name.removeprefix('tagvis_lite.')}"
+        link = addnodes.pending_xref(
+            refdomain="py", reftype="obj", reftarget=target, refdoc=docname, refwarn=False
+        )
+        literal.replace_self(link)
+        link += literal
+
+
+def on_doctree_read(app: Sphinx, doctree: nodes.document) -> None:
+    """Link names, and give the pictures of a lesson the texts that are stored beside them."""
+    link_names(doctree, app.env.docname)
+    source = Path(app.env.doc2path(app.env.docname))
+    if source.suffix == ".ipynb":
+        texts = {figure.name: figure.alt for figure in figures(source)}
+        for image in doctree.findall(nodes.image):
+            image["alt"] = texts.get(Path(image["uri"]).name) or image.get("alt", "")
+
+
+class Gallery(SphinxDirective):
+    """The first figure of every lesson, with its title, each a link to the lesson."""
+
+    def run(self) -> list[nodes.Node]:
+        """Build the grid."""
+        grid = nodes.container(classes=["gallery"])
+        pictures = Path(self.env.mystnb_config.output_folder)
+        pictures.mkdir(parents=True, exist_ok=True)
+        for notebook in sorted(Path(self.env.srcdir, "notebooks").glob("*.ipynb")):
+            self.env.note_dependency(notebook)
+            figure = next(iter(figures(notebook)), None)
+            if figure is None:
+                raise self.error(f"{notebook} stores no figure for the gallery")
+            file = pictures / figure.name
+            if not file.exists():
+                file.write_bytes(figure.png)
+            page = self.env.app.builder.get_relative_uri(
+                self.env.docname, f"notebooks/{notebook.stem}"
+            )
+            image = nodes.image(uri="/" + os.path.relpath(file, self.env.srcdir))
+            image["alt"] = figure.alt
+            link = nodes.reference("", "", image, nodes.inline("", title(notebook)), refuri=page)
+            grid += nodes.paragraph("", "", link, classes=["gallery-entry"])
+        return [grid]
+
+
+def on_build_finished(app: Sphinx, error: Exception | None) -> None:
+    """Put the recorded runs where the tables of lesson 21 link to them."""
+    if error is None:
+        runs = Path(app.srcdir, "data", "runs")
+        shutil.copytree(runs, Path(app.outdir, "data", "runs"), dirs_exist_ok=True)
+        card = Path(app.outdir, "data", "checkpoints", "toy.json")
+        card.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(runs.parent / "checkpoints" / card.name, card)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect the hooks and offer the `gallery` directive."""
+    app.connect("source-read", on_source_read)
+    app.connect("doctree-read", on_doctree_read)
+    app.connect("build-finished", on_build_finished)
+    app.add_directive("gallery", Gallery)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,395 @@
+const LOW = 160;
+const LEFT = 44;
+const RIGHT = 8;
+const BOTTOM = 36;
+const BINS = 60;
+const MOST_DOTS = 5000;
+const FAINT = 70; // of 255: opacity of tags outside all instances
+const PATIENCE = 2000; // ms without an answer of the kernel before the reader is told
+
+function start({ model, el }) {
+  const [T, H, W, h, w] = model.get("size");
+  const [low, high] = model.get("limits");
+  const frames = typed(model.get("frames"), Uint8Array);
+  const tags = typed(model.get("tags"), Float32Array);
+  const colours = typed(model.get("colours"), Uint8Array);
+  const shades = typed(model.get("shades"), Uint8Array);
+  const tall = Math.round(Math.min(300, (350 * H) / W));
+  const wide = Math.round((tall * W) / H);
+  const WIDTH = Math.max(280, wide);
+  let ids, dots;
+  let cursor = null; // [row, column] of a pixel of the tag map
+  let band = null; // the tag in the middle of a band as wide as the bandwidth
+
+  const clamp = (value, least, most) => Math.max(least, Math.min(most, value));
+  const colour = (id) => `rgb(${colours.slice(3 * id, 3 * id + 3).join(" ")})`;
+  const share = (tag) => (tag - low) / (high - low);
+  const shade = (tag) => 3 * Math.round(255 * clamp(share(tag), 0, 1));
+  const inBand = (tag) => Math.abs(tag - band) <= model.get("bandwidth") / 2;
+  const keys = "arrow keys move a pixel";
+  const [frameNode, frameInk] = canvas(wide, tall, `frame with instances; ${keys}`);
+  const [mapNode, mapInk] = canvas(wide, tall, `tag map of the frame; ${keys}`);
+  const heaps = "histogram of the tags of the frame, by instance; arrow keys move a band of tags";
+  const [heapNode, heapInk] = canvas(WIDTH, LOW, heaps);
+  const tracks = "tags against frames, by instance; arrow keys change the frame";
+  const [trackNode, trackInk] = canvas(WIDTH, LOW, tracks);
+  const readout = announcer();
+  const legend = element("div", { className: "tagvis-row" });
+  const problem = element("div", { attributes: { role: "alert" } });
+
+  /** A picture of width x height pixels, white until `paint` is given its bytes. */
+  function raster(width, height, paint) {
+    const node = element("canvas", { width, height });
+    const image = new ImageData(width, height);
+    paint(image.data.fill(255));
+    node.getContext("2d").putImageData(image, 0, 0);
+    return node;
+  }
+  function enlarge(context, picture) {
+    context.imageSmoothingEnabled = false;
+    context.drawImage(picture, 0, 0, wide, tall);
+  }
+  function picture(t) {
+    return raster(W, H, (out) => {
+      const own = new Uint8Array(H * W);
+      for (let y = 0; y < H; y++) {
+        const row = (t * h + Math.floor((y * h) / H)) * w;
+        for (let x = 0; x < W; x++) own[y * W + x] = ids[row + Math.floor((x * w) / W)];
+      }
+      for (let k = 0; k < H * W; k++) {
+        const id = own[k];
+        const edge =
+          (k % W > 0 && own[k - 1] !== id) ||
+          (k % W < W - 1 && own[k + 1] !== id) ||
+          (k >= W && own[k - W] !== id) ||
+          (k < (H - 1) * W && own[k + W] !== id);
+        const mix = id ? (edge ? 1 : 0.5) : 0;
+        const first = 3 * (t * H * W + k);
+        for (let c = 0; c < 3; c++)
+          out[4 * k + c] = frames[first + c] * (1 - mix) + colours[3 * id + c] * mix;
+      }
+    });
+  }
+  function tagMap(t) {
+    return raster(w, h, (out) => {
+      for (let k = 0; k < h * w; k++) {
+        const first = shade(tags[t * h * w + k]);
+        for (let c = 0; c < 3; c++) out[4 * k + c] = shades[first + c];
+        if (!ids[t * h * w + k]) out[4 * k + 3] = FAINT;
+      }
+    });
+  }
+  /** Darkens all but the pixels of instances whose tags are in the band. */
+  function shadow(t) {
+    return raster(w, h, (out) => {
+      for (let k = 0; k < h * w; k++) {
+        const lit = ids[t * h * w + k] && inBand(tags[t * h * w + k]);
+        out.set([0, 0, 0, lit ? 0 : 190], 4 * k);
+      }
+    });
+  }
+  function cross(context) {
+    const [x, y] = [((cursor[1] + 0.5) * wide) / w, ((cursor[0] + 0.5) * tall) / h];
+    for (const [style, width] of [["black", 4], ["white", 2]]) {
+      context.strokeStyle = style;
+      context.lineWidth = width;
+      context.beginPath();
+      context.moveTo(x - 9, y);
+      context.lineTo(x + 9, y);
+      context.moveTo(x, y - 9);
+      context.lineTo(x, y + 9);
+      context.stroke();
+    }
+  }
+  const kept = new Map(); // pictures of a frame, until there are new instances
+  function drawPictures(t) {
+    if (!kept.has(t)) kept.set(t, [picture(t), tagMap(t)]);
+    const lit = band === null ? null : shadow(t);
+    [frameInk, mapInk].forEach((context, k) => {
+      context.clearRect(0, 0, wide, tall);
+      enlarge(context, kept.get(t)[k]);
+      if (lit) enlarge(context, lit);
+      if (cursor) cross(context);
+    });
+  }
+
+  const along = (value) => LEFT + value * (WIDTH - LEFT - RIGHT);
+  const up = (value) => LOW - BOTTOM - value * (LOW - BOTTOM - 8);
+  function line(context, ...points) {
+    context.beginPath();
+    points.forEach(([x, y]) => context.lineTo(x, y));
+    context.stroke();
+  }
+  function axes(context, xTicks, yTicks, xName, yName) {
+    const { text, faint } = ink(root);
+    context.clearRect(0, 0, WIDTH, LOW);
+    context.strokeStyle = faint;
+    context.fillStyle = text;
+    context.lineWidth = 1;
+    context.font = "11px system-ui, sans-serif";
+    line(context, [LEFT, up(1)], [LEFT, up(0)], [along(1), up(0)]);
+    context.textAlign = "center";
+    for (const [x, name] of xTicks) context.fillText(name, x, LOW - BOTTOM + 19);
+    context.fillText(xName, (WIDTH + LEFT) / 2, LOW - 4);
+    context.textAlign = "right";
+    for (const [y, name] of yTicks) context.fillText(name, LEFT - 9, y + 4);
+    context.save();
+    context.translate(11, (LOW - BOTTOM) / 2);
+    context.rotate(-Math.PI / 2);
+    context.textAlign = "center";
+    context.fillText(yName, 0, 0);
+    context.restore();
+    return text;
+  }
+  /** The colours of the tag map along an axis of tags. */
+  function scale(context, upright) {
+    for (let k = 0; k < 256; k++) {
+      context.fillStyle = `rgb(${shades.slice(3 * k, 3 * k + 3).join(" ")})`;
+      if (upright) context.fillRect(LEFT - 6, up((k + 1) / 256), 5, up(0) / 256 + 1);
+      else context.fillRect(along(k / 256), up(0) + 1, (WIDTH - LEFT - RIGHT) / 256 + 0.5, 5);
+    }
+  }
+  /** From and to along the axis of tags, as shares of its length. */
+  const bandShares = () =>
+    [-0.5, 0.5].map((side) => clamp(share(band + side * model.get("bandwidth")), 0, 1));
+
+  function drawHeaps(t) {
+    const counts = new Map();
+    for (let k = t * h * w; k < (t + 1) * h * w; k++) {
+      if (!ids[k]) continue;
+      if (!counts.has(ids[k])) counts.set(ids[k], new Array(BINS).fill(0));
+      counts.get(ids[k])[clamp(Math.floor(share(tags[k]) * BINS), 0, BINS - 1)] += 1;
+    }
+    const sum = (_, b) => [...counts.values()].reduce((total, own) => total + own[b], 0);
+    const most = Math.max(1, ...Array.from({ length: BINS }, sum));
+    const named = ticks(low, high).map(([tag, name]) => [along(share(tag)), name]);
+    const name = "tag (dotted: modes of the clip)";
+    const text = axes(heapInk, named, [[up(1), most], [up(0), 0]], name, "pixels");
+    scale(heapInk, false);
+    const base = new Array(BINS).fill(0);
+    for (const [id, own] of [...counts].sort((a, b) => a[0] - b[0])) {
+      heapInk.fillStyle = colour(id);
+      own.forEach((count, b) => {
+        const top = up((base[b] + count) / most);
+        heapInk.fillRect(along(b / BINS), top, along(1 / BINS) - LEFT + 0.5, up(base[b] / most) - top);
+        base[b] += count;
+      });
+    }
+    heapInk.strokeStyle = heapInk.fillStyle = text;
+    heapInk.setLineDash([2, 3]);
+    for (const { mode } of Object.values(model.get("instances")))
+      line(heapInk, [along(share(mode)), up(1)], [along(share(mode)), up(0)]);
+    heapInk.setLineDash([]);
+    if (band !== null) {
+      const [from, to] = bandShares();
+      heapInk.globalAlpha = 0.2;
+      heapInk.fillRect(along(from), up(1), along(to) - along(from), up(0) - up(1));
+      heapInk.globalAlpha = 1;
+    }
+    if (cursor) heapInk.fillRect(along(clamp(share(tagAt()), 0, 1)) - 1, up(1), 2, up(0) - up(1));
+  }
+
+  const slot = (t) => along((t + 0.5) / T);
+  function drawTracks(t) {
+    const every = Math.max(1, Math.ceil(T / 8));
+    const named = Array.from({ length: T }, (_, k) => [slot(k), k]).filter(([, k]) => k % every === 0);
+    const levels = ticks(low, high, 4).map(([tag, name]) => [up(share(tag)), name]);
+    const text = axes(trackInk, named, levels, "frame", "tag");
+    scale(trackInk, true);
+    for (const k of dots) {
+      const level = share(tags[k]);
+      if (level < 0 || level > 1) continue;
+      trackInk.fillStyle = colour(ids[k]);
+      const spread = (((k * 2654435761) % 1000) / 1000 - 0.5) * (along(0.7 / T) - LEFT);
+      trackInk.fillRect(slot(Math.floor(k / (h * w))) + spread, up(level) - 1, 2, 2);
+    }
+    trackInk.strokeStyle = trackInk.fillStyle = text;
+    line(trackInk, [slot(t), up(1)], [slot(t), up(0)]);
+    if (band !== null) {
+      const [from, to] = bandShares();
+      trackInk.globalAlpha = 0.2;
+      trackInk.fillRect(LEFT, up(to), along(1) - LEFT, up(from) - up(to));
+      trackInk.globalAlpha = 1;
+    }
+    if (cursor) {
+      const id = ids[index()];
+      const level = up(clamp(share(tagAt()), 0, 1));
+      trackInk.fillRect(slot(t) - 5, level - 5, 10, 10);
+      if (id) trackInk.fillStyle = colour(id);
+      if (id) trackInk.fillRect(slot(t) - 3, level - 3, 6, 6);
+    }
+  }
+
+  const index = () => (model.get("frame") * h + cursor[0]) * w + cursor[1];
+  const tagAt = () => tags[index()];
+  function sayPixel() {
+    const id = ids[index()];
+    const found = model.get("instances")[String(id)];
+    const what = found
+      ? `instance ${id}, ${found.category}, score ${found.score.toFixed(2)}`
+      : "background";
+    return `pixel (${cursor[0]}, ${cursor[1]}), tag ${tagAt().toFixed(2)}, ${what}`;
+  }
+  function sayBand() {
+    const [from, to] = [-0.5, 0.5].map((side) => band + side * model.get("bandwidth"));
+    const first = model.get("frame") * h * w;
+    let lit = 0;
+    for (let k = first; k < first + h * w; k++) if (ids[k] && inBand(tags[k])) lit++;
+    return `tags ${from.toFixed(2)} to ${to.toFixed(2)}: ${lit} pixels of instances in this frame`;
+  }
+  function say() {
+    if (band !== null) readout.textContent = sayBand();
+    else if (cursor) readout.textContent = sayPixel();
+    else readout.textContent = "Point at a pixel or a heap, or focus a picture and use the arrow keys.";
+    const named = band === null && cursor ? String(ids[index()]) : "";
+    for (const entry of legend.children)
+      entry.style.fontWeight = entry.dataset.id === named ? "bold" : "normal";
+  }
+  function draw() {
+    const t = model.get("frame");
+    drawPictures(t);
+    drawHeaps(t);
+    drawTracks(t);
+    frameNode.previousSibling.textContent = `frame ${t}, its instances`;
+    say();
+  }
+  function renew() {
+    ids = typed(model.get("ids"), Uint8Array);
+    kept.clear();
+    const inside = [];
+    ids.forEach((id, k) => id && inside.push(k));
+    const step = Math.max(1, Math.ceil(inside.length / MOST_DOTS));
+    dots = inside.filter((_, k) => k % step === 0);
+    const entries = Object.entries(model.get("instances")).map(([id, { category, score }]) => {
+      const patch = element("span", { textContent: "\u25a0 " });
+      patch.style.color = colour(Number(id));
+      const entry = element("span", {}, patch, `${id} ${category} ${score.toFixed(2)}`);
+      entry.dataset.id = id;
+      return entry;
+    });
+    legend.replaceChildren(...(entries.length ? entries : ["no instance at this threshold"]));
+    problem.textContent = model.get("problem");
+    draw();
+  }
+
+  function setFrame(t) {
+    model.set("frame", clamp(t, 0, T - 1));
+    model.save_changes();
+  }
+  const control = slider(0, T - 1, 1, model.get("frame"));
+  const frameRow = labelled("frame", control, (value) => value);
+  control.addEventListener("input", () => setFrame(Number(control.value)));
+
+  const timers = {};
+  const stops = [() => Object.values(timers).forEach(clearTimeout)];
+  function later(name, milliseconds, act) {
+    clearTimeout(timers[name]);
+    timers[name] = setTimeout(act, milliseconds);
+  }
+  const asked = () => ["threshold", "bandwidth"].map((name) => model.get(name));
+  const choice = (name, min, max, step) => {
+    const node = slider(min, max, step, model.get(name));
+    node.addEventListener("input", () =>
+      later(name, 60, () => {
+        model.set(name, Number(node.value));
+        model.save_changes();
+        later("answer", PATIENCE, () => {
+          if (String(model.get("answered")) === String(asked())) return;
+          problem.textContent = "No answer: threshold and bandwidth need a running kernel.";
+        });
+      }),
+    );
+    const row = labelled(name, node, (value) => Number(value).toFixed(2));
+    stops.push(
+      follow(model, [name], () => {
+        node.value = model.get(name);
+        row.show();
+      }),
+    );
+    return row;
+  };
+  const rows = [choice("threshold", 0.05, 0.95, 0.05), choice("bandwidth", 0.05, 3, 0.05)];
+  for (const row of [frameRow, ...rows]) row.querySelector("input").style.width = "120px";
+
+  const titled = (title, node) => {
+    const caption = element("figcaption", { textContent: title });
+    const panel = element("figure", { className: "tagvis-panel" }, caption, node);
+    panel.style.width = `${WIDTH}px`;
+    return panel;
+  };
+  const root = group(
+    el,
+    model,
+    element("div", { className: "tagvis-row" }, frameRow, ...rows),
+    element(
+      "div",
+      { className: "tagvis-row" },
+      titled("", frameNode),
+      titled("its tags, faint outside instances", mapNode),
+    ),
+    element(
+      "div",
+      { className: "tagvis-row" },
+      titled("its tags in heaps", heapNode),
+      titled("tags of all frames", trackNode),
+    ),
+    readout,
+    legend,
+    problem,
+  );
+
+  const arrows = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+  /** Calls `act(rows, columns)` for an arrow key on a node. */
+  function onArrows(node, act) {
+    node.addEventListener("keydown", (event) => {
+      if (!arrows[event.key]) return;
+      event.preventDefault();
+      act(...arrows[event.key]);
+    });
+  }
+  function pointAt(row, column) {
+    cursor = [clamp(row, 0, h - 1), clamp(column, 0, w - 1)];
+    draw();
+  }
+  for (const node of [frameNode, mapNode]) {
+    node.addEventListener("pointermove", (event) => {
+      const [x, y] = place(event, node, wide);
+      pointAt(Math.floor((y * h) / tall), Math.floor((x * w) / wide));
+    });
+    onArrows(node, (rows, columns) => {
+      const [row, column] = cursor ?? [h >> 1, w >> 1];
+      pointAt(row + rows, column + columns);
+    });
+  }
+  function setBand(tag) {
+    band = tag === null ? null : clamp(tag, low, high);
+    draw();
+  }
+  heapNode.addEventListener("pointermove", (event) => {
+    const x = (place(event, heapNode, WIDTH)[0] - LEFT) / (WIDTH - LEFT - RIGHT);
+    setBand(low + x * (high - low));
+  });
+  heapNode.addEventListener("pointerleave", () => setBand(null));
+  heapNode.addEventListener("blur", () => setBand(null));
+  onArrows(heapNode, (rows, columns) => {
+    setBand((band ?? (low + high) / 2) + ((columns - rows) * (high - low)) / BINS);
+  });
+  trackNode.addEventListener("pointerdown", (event) => {
+    const x = (place(event, trackNode, WIDTH)[0] - LEFT) / (WIDTH - LEFT - RIGHT);
+    setFrame(Math.floor(x * T));
+  });
+  onArrows(trackNode, (_, columns) => setFrame(model.get("frame") + columns));
+
+  renew();
+  stops.push(
+    follow(model, ["answered"], renew),
+    follow(model, ["frame"], () => {
+      control.value = model.get("frame");
+      frameRow.show();
+      draw();
+    }),
+    followTheme(draw),
+  );
+  return () => stops.forEach((stop) => stop());
+}
+export default { render: (view) => whenThere(view.model, "ids", () => start(view)) };

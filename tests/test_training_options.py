@@ -1,0 +1,116 @@
+"""How a step is computed is a choice; what it computes is not."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from tiny_network import TINY
+
+from tagvis_lite import training_log
+from tagvis_lite.checkpoint import load_state
+from tagvis_lite.config import Config
+from tagvis_lite.data.toy import ToyConfig, toy_split
+from tagvis_lite.training import train
+
+SMALL = replace(TINY, loss=replace(TINY.loss, pixels_per_instance=8))
+STEPS = 3
+
+
+def config(**fields: Any) -> Config:
+    train = replace(SMALL.train, steps=STEPS, batch_size=2, validate_every=STEPS, **fields)
+    return replace(SMALL, train=train)
+
+
+def run(out: Path, **fields: Any) -> Path:
+    toy = ToyConfig(size=(32, 32), num_frames=6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_log, "LOG_EVERY", 1)
+        train(
+            config(**fields),
+            toy_split("train", 3, toy)[:],
+            toy_split("validation", 1, toy)[:],
+            out,
+            fabric=Fabric(accelerator="cpu", devices=1),
+        )
+    return out
+
+
+def losses(out: Path) -> list[dict[str, float]]:
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows if "overall" in row]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run(tmp_path_factory.mktemp("plain") / "run")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"activation_checkpointing": True},
+        {"channels_last": False},
+        {"workers": 2},
+        {"compile": True},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_losses_and_gradients_are_the_same(
+    fields: dict[str, Any], plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Adam's first moment is the mean of the gradients of all steps.
+
+    Compiling goes as far as the graph; making C++ of it takes a minute.
+    """
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    monkeypatch.setenv("CXX", sys.executable)  # it is enough that there is such a program
+    out = run(tmp_path / "run", **fields)
+    expected, got = losses(plain), losses(out)
+    assert len(got) == len(expected) == STEPS
+    for first, second in zip(expected, got, strict=True):
+        assert second == pytest.approx(first, rel=1e-3)
+    moments = [
+        torch.cat([values["exp_avg"].flatten() for values in state["optimizer"]["state"].values()])
+        for state in (load_state(plain / "last.pt"), load_state(out / "last.pt"))
+    ]
+    assert (moments[1] - moments[0]).norm() < 1e-2 * moments[0].norm()
+
+
+def test_a_resumed_run_may_change_how_but_not_what(plain: Path, tmp_path: Path) -> None:
+    shutil.copytree(plain, tmp_path / "run")
+    run(tmp_path / "run", activation_checkpointing=True, workers=1)
+    with pytest.raises(ValueError, match="another config"):
+        run(tmp_path / "run", learning_rate=0.5)
+
+
+def test_the_table_has_a_row_per_line(plain: Path) -> None:
+    lines = [json.loads(line) for line in (plain / "metrics.jsonl").read_text().splitlines()]
+    with (plain / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(lines) == STEPS + 1
+    for row, line in zip(rows, lines, strict=True):
+        assert {k: float(v) for k, v in row.items() if v} == line
+
+
+def test_compiling_needs_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(ValueError, match=r"train\.compile needs a C\+\+ compiler, .*no-such"):
+        run(tmp_path / "run", compile=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_options_that_exclude_one_another(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"leave train\.activation_checkpointing out"):
+        run(tmp_path, compile=True, activation_checkpointing=True)
+    with pytest.raises(ValueError, match=r"train\.workers is -1"):
+        run(tmp_path, workers=-1)
