@@ -93,13 +93,12 @@ def write_frame_cache(videos: Sequence[Video], root: Path, *, max_bytes: int) ->
             "free some, or train without a cache"
         )
     for entry in tqdm(waiting, "decode", unit="file", mininterval=1.0, disable=None):
-        with replacing(folder / entry.name) as temporary:
-            with temporary.open("wb") as file:  # a full disk is an error here, in a map a crash
-                write_array_header_1_0(
-                    file, {"descr": "|u1", "fortran_order": False, "shape": entry.shape}
-                )
-                for t in range(len(entry.source)):
-                    file.write(np.ascontiguousarray(entry.source[t]))
+        header = {"descr": "|u1", "fortran_order": False, "shape": entry.shape}
+        # written as a file, not as a map: there a full disk would be a crash, not an error
+        with replacing(folder / entry.name) as temporary, temporary.open("wb") as file:
+            write_array_header_1_0(file, header)
+            for t in range(len(entry.source)):
+                file.write(entry.source[t].tobytes())
     return folder
 
 
@@ -109,17 +108,16 @@ def from_frame_cache(videos: Sequence[Video], root: Path) -> list[Video]:
     if not folder.is_dir():
         return list(videos)
     there = {path.name for path in folder.iterdir()}
-    return [
-        replace(
-            video,
-            **{
-                entry.what: MappedFrames(folder / entry.name, len(video))
-                for entry in _entries(video)
-                if entry.name in there
-            },
-        )
-        for video in videos
-    ]
+    cached = []
+    for video in videos:
+        maps = {
+            entry.what: MappedFrames(folder / entry.name, len(video))
+            for entry in _entries(video)
+            if entry.name in there
+        }
+        frames, ids = maps.get("frames", video.frames), maps.get("ids", video.ids)
+        cached.append(replace(video, frames=frames, ids=ids))
+    return cached
 
 
 @dataclass(frozen=True)
