@@ -94,9 +94,14 @@ def test_a_folder_in_the_way_stays(tmp_path: Path) -> None:
 
 def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "frames"
-    with pytest.raises(KeyboardInterrupt), replacing_folder(target) as folder:
-        (folder / "0.txt").write_text("half")
-        raise KeyboardInterrupt
+
+    def killed() -> None:
+        with replacing_folder(target) as folder:
+            (folder / "0.txt").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        killed()
     assert list(target.parent.iterdir()) == []
 
     left_by_a_kill = target.with_name(".frames.partial")
