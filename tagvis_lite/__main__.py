@@ -21,6 +21,7 @@ import tyro
 from tyro.conf import OmitSubcommandPrefixes, Positional, arg, subcommand
 
 from tagvis_lite.config import PROFILES, Config
+from tagvis_lite.data.commands import data
 
 # A user's mistakes: reported without a traceback.
 USER_ERRORS = (ValueError, OSError)
@@ -470,6 +471,7 @@ def run(args: Sequence[str]) -> None:
     commands: dict[str, Callable[..., None]] = {
         "demo": demo,
         "toy": toy,
+        "data": data,
         "train": partial(train, config=start),
         "predict": predict,
         "evaluate": evaluate,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tagvis_lite.atomic import write_atomically
+from tagvis_lite.atomic import replacing_folder, write_atomically
 
 
 def write_new(temporary: Path) -> None:
@@ -90,3 +90,25 @@ def test_a_folder_in_the_way_stays(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="run"):
         write_atomically(tmp_path / "run", write_new)
     assert list(tmp_path.iterdir()) == [tmp_path / "run"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "frames"
+
+    def killed() -> None:
+        with replacing_folder(target) as folder:
+            (folder / "0.txt").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        killed()
+    assert list(target.parent.iterdir()) == []
+
+    left_by_a_kill = target.with_name(".frames.partial")
+    left_by_a_kill.mkdir()
+    (left_by_a_kill / "old.txt").write_text("old")
+    with replacing_folder(target) as folder:
+        (folder / "0.txt").write_text("whole")
+        assert not target.exists()
+    assert [path.name for path in target.iterdir()] == ["0.txt"]
+    assert [path.name for path in target.parent.iterdir()] == ["frames"]

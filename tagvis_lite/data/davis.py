@@ -11,14 +11,16 @@ Label maps of the semi-supervised task lie in `Annotations`; they are read where
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image
 
-from tagvis_lite.atomic import replacing
+from tagvis_lite.atomic import replacing, replacing_folder
 from tagvis_lite.data.files import (
     ImageFrames,
     check_file_name,
@@ -170,20 +172,20 @@ def read_davis(
             "holds JPEGImages, and its resolution (480p, Full-Resolution)"
         )
     frames_root = root / "JPEGImages" / resolution
-    candidates = [root / folder / resolution for folder in _annotation_folders(year)]
+    candidates = [root / folder / resolution for folder in annotation_folders(year)]
     annotations_root = next((folder for folder in candidates if folder.is_dir()), None)
     return [
         _read_sequence(frames_root, annotations_root, name, single_object)
-        for name in _read_split(root, split, year, resolution)
+        for name in read_split(root, split, year, resolution)
     ]
 
 
-def _annotation_folders(year: str) -> tuple[str, ...]:
+def annotation_folders(year: str) -> tuple[str, ...]:
     """Names of the folder of annotations, the preferred one first."""
     return ("Annotations",) if year == "2016" else ("Annotations_unsupervised", "Annotations")
 
 
-def _read_split(root: Path, split: str, year: str, resolution: str) -> list[str]:
+def read_split(root: Path, split: str, year: str, resolution: str) -> list[str]:
     """Names of the sequences of a split, each once, in the order of its list."""
     path = root / "ImageSets" / year / f"{split}.txt"
     if year == "2016" and not path.is_file():
@@ -274,12 +276,14 @@ def write_davis(
     *,
     year: str = "2017",
     resolution: str = "480p",
+    resume: bool = False,
 ) -> None:
     """Write videos as a split of a DAVIS root.
 
     Label maps are exact. Frames are JPEGs, as the layout demands, and JPEG is lossy (quality 95,
-    full chroma resolution). The list of the split is written last and at once, so a killed run
-    leaves no half of a split that could be read. Nothing that is there already is overwritten.
+    full chroma resolution). A sequence appears whole, its frames after its label maps, and the list
+    of the split last: a killed run leaves no half of either. Nothing that is there already is
+    overwritten.
 
     Args:
         root: made if it is missing.
@@ -287,9 +291,10 @@ def write_davis(
         split: name of the list, `ImageSets/<year>/<split>.txt`.
         year: with "2016", label maps go to `Annotations`, else to `Annotations_unsupervised`.
         resolution: folder of frames and label maps.
+        resume: go on with the split of a killed run: sequences that are there are left alone.
 
     Raises:
-        FileExistsError: the split, or a sequence of one of the names, is already there.
+        FileExistsError: without `resume`, the split, or a sequence of one of the names, is there.
         ValueError: no videos, names that are no file names, or see `frames_to_write`.
     """
     root = Path(root)
@@ -297,24 +302,37 @@ def write_davis(
         check_file_name(name, "split, year and resolution name files and folders")
     listing = root / "ImageSets" / year / f"{split}.txt"
     if listing.exists():
+        if resume:
+            return
         raise FileExistsError(f"{listing} already exists: choose another split or root, or delete")
     names: list[str] = []
     for video in videos:
         check_file_name(video.name, "name of a video")
         folder = root / "JPEGImages" / resolution / video.name
-        annotations = root / _annotation_folders(year)[0] / resolution / video.name
+        annotations = root / annotation_folders(year)[0] / resolution / video.name
+        names.append(video.name)
+        if resume and folder.exists():
+            continue
         for path in (folder, annotations):
-            if path.exists():
+            if path.exists() and not resume:
                 raise FileExistsError(
                     f"{path} already exists (two videos of one name, another split, or the rest "
                     "of a killed run): rename the video, choose another root, or delete it"
                 )
-        for name, frame, ids in frames_to_write(video):
-            write_jpeg(folder / f"{name}.jpg", frame)
-            if ids is not None:
-                write_label_map(annotations / f"{name}.png", ids)
-        names.append(video.name)
+        shutil.rmtree(annotations, ignore_errors=True)
+        _write_sequence(video, folder, annotations)
     if not names:
         raise ValueError(f"{listing}: no videos to write")
     with replacing(listing) as temporary:
         temporary.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+
+
+def _write_sequence(video: Video, folder: Path, annotations: Path) -> None:
+    with replacing_folder(folder) as frames, ExitStack() as stack:
+        label_maps = None
+        if video.ids is not None:
+            label_maps = stack.enter_context(replacing_folder(annotations))
+        for name, frame, ids in frames_to_write(video):
+            write_jpeg(frames / f"{name}.jpg", frame)
+            if label_maps is not None and ids is not None:
+                write_label_map(label_maps / f"{name}.png", ids)

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -88,8 +89,10 @@ def write_jpeg(path: Path, frame: np.ndarray) -> None:
     JPEG is lossy: at quality 95 with full chroma resolution, the frame read back differs by a few
     grey levels.
     """
+    encoded = BytesIO()  # Pillow itself takes half a file on a full disk for a whole one
+    Image.fromarray(frame).save(encoded, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     with replacing(path) as temporary:
-        Image.fromarray(frame).save(temporary, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+        temporary.write_bytes(encoded.getbuffer())
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:
@@ -309,8 +312,16 @@ def write_video_file(path: str | Path, frames: Iterable[np.ndarray], fps: float)
         count = _encode(temporary, path, frames, fps)
         if count == 0:
             raise ValueError(f"{path}: no frames to write")
-        if not temporary.is_file() or _count_frames(temporary) != count:
+        if _count_written(temporary) != count:
             raise OSError(f"{path}: the encoder lost frames; is the disk full?")
+
+
+def _count_written(path: Path) -> int:
+    """Frames of a file that the encoder has closed; 0 if it is none."""
+    try:
+        return _count_frames(path)
+    except ValueError:
+        return 0
 
 
 def _encode(temporary: Path, path: Path, frames: Iterable[np.ndarray], fps: float) -> int:

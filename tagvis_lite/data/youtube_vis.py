@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from tagvis_lite.atomic import replacing
+from tagvis_lite.atomic import replacing, replacing_folder
 from tagvis_lite.data.files import (
     ImageFrames,
     check_file_name,
@@ -56,7 +56,9 @@ class YoutubeVIS:
 # ---------------------------------------------------------------- reading
 
 
-def read_youtube_vis(annotations: str | Path, frames_root: str | Path | None = None) -> YoutubeVIS:
+def read_youtube_vis(
+    annotations: str | Path, frames_root: str | Path | None = None, *, require_frames: bool = True
+) -> YoutubeVIS:
     """Read an annotation file; frames and label maps are decoded when they are asked for.
 
     Instances of a video are numbered from 1 in the order of their annotations. Where masks overlap,
@@ -68,9 +70,10 @@ def read_youtube_vis(annotations: str | Path, frames_root: str | Path | None = N
         annotations: the json.
         frames_root: folder that holds `JPEGImages/<file name>` or `<file name>`. Without it,
             frames cannot be decoded, but label maps can.
+        require_frames: look whether the first frame of each video is there.
 
     Raises:
-        FileNotFoundError: no such json; the first frame of a video is not there.
+        FileNotFoundError: no such json; with `require_frames`, no first frame of a video.
         NotADirectoryError: no folder `frames_root`.
         ValueError: not json, not of this layout, or inconsistent; the message names the entry.
     """
@@ -86,7 +89,7 @@ def read_youtube_vis(annotations: str | Path, frames_root: str | Path | None = N
         frames: Frames = NoFrames(path, len(entry.file_names))
         if folder is not None:
             paths = tuple(folder / name for name in entry.file_names)
-            if not paths[0].is_file():
+            if require_frames and not paths[0].is_file():
                 raise FileNotFoundError(
                     f"{paths[0]}: no such frame, the first of video {entry.name!r} in {path}; "
                     "download it, or give the folder that holds JPEGImages as frames_root"
@@ -304,29 +307,38 @@ def _frames_folder(root: Path) -> Path:
 
 
 def write_youtube_vis(
-    root: str | Path, videos: Iterable[Video], categories: Mapping[int, str], split: str
+    root: str | Path,
+    videos: Iterable[Video],
+    categories: Mapping[int, str],
+    split: str,
+    *,
+    resume: bool = False,
 ) -> None:
     """Write videos in the layout of 2021: `<root>/<split>/JPEGImages` and `.../instances.json`.
 
     Masks are exact. Frames are JPEGs, as the layout demands, and JPEG is lossy (quality 95, full
-    chroma resolution). Void pixels are written as background: the format has none. The json is
-    written last and at once, so a killed run leaves no half of a split that could be read. Nothing
-    that is there already is overwritten.
+    chroma resolution). Void pixels are written as background: the format has none. The frames of a
+    video appear at once, and the json last: a killed run leaves no half of either. Nothing that is
+    there already is overwritten.
 
     Args:
         root: made if it is missing.
         videos: with label maps; taken one at a time. An id that no frame shows is not written.
         categories: name of each category id.
         split: name of the folder.
+        resume: go on with the split of a killed run: frames that are there are left alone, and
+            label maps computed again.
 
     Raises:
-        FileExistsError: the split, or a video of one of the names, is already there.
+        FileExistsError: without `resume`, the split, or a video of one of the names, is there.
         ValueError: no videos, one without label maps, an id without a category, a category
             without a name, or see `frames_to_write`.
     """
     check_file_name(split, "a split names a folder")
     path = Path(root) / split / "instances.json"
     if path.exists():
+        if resume:
+            return
         raise FileExistsError(f"{path} already exists: choose another split or root, or delete it")
     entries: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -335,17 +347,21 @@ def write_youtube_vis(
         if video.ids is None:
             raise ValueError(f"{path}: video {video.name!r} has no label maps to write")
         folder = path.parent / "JPEGImages" / video.name
-        if folder.exists():
+        there = folder.exists()
+        if there and not resume:
             raise FileExistsError(
                 f"{folder} already exists (two videos of one name, or the rest of a killed run): "
                 "rename the video, choose another root, or delete it"
             )
         rles: dict[int, list[dict[str, Any] | None]] = {}
+        if not there:
+            with replacing_folder(folder) as frames:
+                for name, frame, _ in frames_to_write(video):
+                    write_jpeg(frames / f"{name}.jpg", frame)
         height = width = 0
-        for t, (name, frame, ids) in enumerate(frames_to_write(video)):
-            assert ids is not None
+        for t in range(len(video)):
+            ids = video.read_ids([t])[0]
             height, width = ids.shape
-            write_jpeg(folder / f"{name}.jpg", frame)
             for instance in np.unique(ids).tolist():
                 if instance not in (BACKGROUND, VOID):
                     track = rles.setdefault(instance, [None] * len(video))

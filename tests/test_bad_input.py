@@ -1,0 +1,298 @@
+"""What is broken, and what is said: one line that names the file, for every command that meets it.
+
+Nothing here takes long: a mistake that a command can see at the start must not cost a training.
+"""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+sys.path.insert(0, str(Path(__file__).parent))
+from tiny_network import OVERRIDES, save_tiny
+
+from tagvis_lite.__main__ import main
+from tagvis_lite.data.davis import read_label_map, write_label_map
+
+SAMPLE = Path(__file__).resolve().parents[1] / "data" / "toy"
+FRAMES, LABELS = Path("JPEGImages/480p"), Path("Annotations_unsupervised/480p")
+
+
+# ---------------------------------------------------------------- what can be broken
+
+
+def truncate_frames(root: Path) -> None:
+    for path in root.rglob("*.jpg"):
+        path.write_bytes(path.read_bytes()[:700])
+
+
+def shrink_masks(root: Path) -> None:
+    for path in (root / LABELS).glob("*/*.png"):
+        write_label_map(path, read_label_map(path)[:32])
+
+
+def paint_masks(root: Path) -> None:
+    for path in (root / LABELS).glob("*/*.png"):
+        Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(path)
+
+
+def truncate_masks(root: Path) -> None:
+    for path in (root / LABELS).glob("*/*.png"):
+        path.write_bytes(path.read_bytes()[:60])
+
+
+def lose_masks(root: Path) -> None:
+    shutil.rmtree(root / LABELS)
+
+
+def lose_one_mask(root: Path) -> None:
+    (root / LABELS / "toy-train-00000" / "00002.png").unlink()
+
+
+def rename_frames_folder(root: Path) -> None:
+    (root / "JPEGImages").rename(root / "images")
+
+
+def lose_lists(root: Path) -> None:
+    shutil.rmtree(root / "ImageSets")
+
+
+def truncate_json(root: Path) -> None:
+    path = root / "train" / "instances.json"
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def break_davis(folder: Path, damage: Callable[[Path], None]) -> None:
+    damage(Path(shutil.copytree(SAMPLE / "davis", folder / damage.__name__)))
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of things that are not what they should be, named after what was done to them."""
+    b = tmp_path_factory.mktemp("broken")
+    for damage in (
+        truncate_frames,
+        shrink_masks,
+        paint_masks,
+        truncate_masks,
+        lose_masks,
+        lose_one_mask,
+        rename_frames_folder,
+        lose_lists,
+    ):
+        break_davis(b, damage)
+    truncate_json(Path(shutil.copytree(SAMPLE / "youtube-vis", b / "truncate_json")))
+    (b / "notes").mkdir()
+    (b / "notes" / "notes.txt").write_text("no data set")
+    (b / "video.mp4").write_bytes(b"\x00\x00\x00\x20ftypisom" + bytes(100))
+    (b / "image.jpg").write_bytes(b"no image")
+
+    save_tiny(b / "tiny.safetensors")
+    cut = (b / "tiny.safetensors").read_bytes()
+    (b / "cut.safetensors").write_bytes(cut[: len(cut) // 2])
+    save_file({"weight": torch.zeros(2)}, b / "foreign.safetensors")
+
+    (b / "archives").mkdir()
+    (b / "archives" / "train.zip").write_text("words")
+    (b / "hostile").mkdir()
+    with ZipFile(b / "hostile" / "train.zip", "w") as archive:
+        archive.writestr("train/instances.json", "{}")
+        archive.writestr("../../out.txt", "x")
+    (b / "served").mkdir()
+    return b
+
+
+# ---------------------------------------------------------------- the table
+
+GOOD = str(SAMPLE / "davis")
+WEIGHTS = "--checkpoint {b}/tiny.safetensors"
+PREDICT = f"predict {{b}}/%s --split test --out {{out}} {WEIGHTS}"
+TRAIN = f"train --out {{out}} --profile smoke --accelerator cpu {OVERRIDES} --data {{b}}/%s"
+GT = "evaluate davis --gt {b}/%s --results " + f"{GOOD}/{LABELS} --set test --processes 1"
+RESULTS = f"evaluate davis --gt {GOOD} --results {{b}}/%s --set test --processes 1 --out {{out}}"
+SUBMIT = f"check-submission davis --gt {{b}}/%s --results {GOOD}/{LABELS} --set test"
+COMPOSITE = "data composite --source {b}/%s --out {out} --train 1 --validation 0 --test 0"
+CACHE = "data cache {b}/%s"
+CHECK = "data check {b}/%s"
+
+TABLE: list[tuple[str, str, list[str]]] = [
+    # command                      what is broken         what the line must say
+    (PREDICT, "missing", ["{b}/missing", "no such"]),
+    (PREDICT, "notes", ["{b}/notes", "no image"]),
+    (PREDICT, "rename_frames_folder", ["JPEGImages/480p", "no such folder"]),
+    (PREDICT, "truncate_frames", ["toy-test-00000/00000.jpg", "truncated"]),
+    (PREDICT, "video.mp4", ["{b}/video.mp4", "video"]),
+    (PREDICT, "image.jpg", ["{b}/image.jpg", "single image"]),
+    (TRAIN, "missing", ["{b}/missing", "no such folder"]),
+    (TRAIN, "notes", ["{b}/notes", "neither"]),
+    (TRAIN, "lose_lists", ["{b}/lose_lists", "neither"]),
+    (TRAIN, "rename_frames_folder", ["JPEGImages/480p", "no such folder"]),
+    (TRAIN, "truncate_frames", [".jpg", "truncated"]),
+    (TRAIN, "shrink_masks", ["00000.png is 32 x 64", "64 x 64"]),
+    (TRAIN, "paint_masks", ["00000.png holds pixels of mode RGB", "palette"]),
+    (TRAIN, "truncate_masks", ["00000.png", "truncated"]),
+    (TRAIN, "lose_masks", ["video 'toy-", "no label maps"]),
+    (TRAIN, "lose_one_mask", ["toy-train-00000", "'00002'"]),
+    (TRAIN, "truncate_json", ["train/instances.json", "not valid json"]),
+    (GT, "missing", ["{b}/missing", "no such folder"]),
+    (GT, "notes", ["{b}/notes/JPEGImages/480p", "no such folder"]),
+    (GT, "shrink_masks", ["00000.png is 32 x 64", "64 x 64"]),
+    (GT, "paint_masks", ["00000.png holds pixels of mode RGB"]),
+    (RESULTS, "missing", ["{b}/missing", "no such folder"]),
+    (RESULTS, f"shrink_masks/{LABELS}", ["00000.png is 32 x 64", "64 x 64"]),
+    (RESULTS, f"paint_masks/{LABELS}", ["00000.png holds pixels of mode RGB"]),
+    (RESULTS, f"truncate_masks/{LABELS}", ["00000.png", "truncated"]),
+    (SUBMIT, "missing", ["{b}/missing", "no such folder"]),
+    (SUBMIT, "rename_frames_folder", ["JPEGImages/480p", "no such folder"]),
+    (CHECK, "missing", ["{b}/missing", "no such folder"]),
+    (CHECK, "notes", ["{b}/notes", "neither"]),
+    (COMPOSITE, "missing", ["{b}/missing", "no such folder"]),
+    (COMPOSITE, "notes", ["{b}/notes/JPEGImages/480p", "no such folder"]),
+    (COMPOSITE, "lose_masks", ["{b}/lose_masks", "have no annotations"]),
+    (COMPOSITE, "lose_one_mask", ["toy-train-00000", "'00002'"]),
+    (COMPOSITE, "shrink_masks", ["00000.png is 32 x 64", "64 x 64"]),
+    (COMPOSITE, "paint_masks", ["00000.png holds pixels of mode RGB"]),
+    (COMPOSITE, "truncate_frames", [".jpg", "truncated"]),
+    (CACHE, "missing", ["{b}/missing", "no such folder"]),
+    (CACHE, "notes", ["{b}/notes", "neither"]),
+    (CACHE, "truncate_frames", [".jpg", "truncated"]),
+    (CACHE + " --max-gb 0.0001", "truncate_frames", ["take 0.00 GB", "--max-gb"]),
+    ("data youtube-vis --archives {b}/%s --out {out}", "missing", ["train.zip", "register at"]),
+    ("data youtube-vis --archives {b}/%s --out {out}", "notes", ["holds no train.zip"]),
+    ("data youtube-vis --archives {b}/%s --out {out}", "archives", ["train.zip", "cannot be un"]),
+    ("data youtube-vis --archives {b}/%s --out {out}", "hostile", ["'../../out.txt'", "leave"]),
+    ("data davis --out {out} --url %s", "file:///etc/passwd", ["expected an address"]),
+    ("data davis --out {out} --sha256 %s", "0123", ["is no SHA-256"]),
+    (f"predict {GOOD} --split test --out {{out}} --checkpoint {{b}}/%s", "none.pt", ["none.pt"]),
+    (
+        f"predict {GOOD} --split test --out {{out}} --checkpoint {{b}}/%s",
+        "cut.safetensors",
+        ["cut.safetensors is not a readable"],
+    ),
+    (
+        f"predict {GOOD} --split test --out {{out}} --checkpoint {{b}}/%s",
+        "foreign.safetensors",
+        ["foreign.safetensors carries no tagvis_lite config"],
+    ),
+    (
+        "evaluate youtube-vis --gt {b}/%s --results x",
+        "truncate_json/train/instances.json",
+        ["json"],
+    ),
+]
+
+
+def fails(command: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line that a command ends with."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        main(command.split())
+    assert caught.value.code == 2
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    (line,) = [line for line in captured.err.splitlines() if line.startswith("tagvis: ")]
+    assert captured.err.endswith(line + "\n")
+    assert len(line) < 800
+    return line
+
+
+@pytest.mark.parametrize(
+    ("command", "what", "said"),
+    TABLE,
+    ids=[f"{' '.join(c.split()[:2])}: {what.split('/')[0]}" for c, what, _ in TABLE],
+)
+def test_bad_input_is_one_clear_line(
+    command: str,
+    what: str,
+    said: list[str],
+    broken: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = fails((command % what).format(b=broken, out=tmp_path / "out"), capsys)
+    for words in said:
+        assert words.format(b=broken) in line
+
+
+def test_a_server_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tagvis_lite.data import download
+
+    monkeypatch.setattr(download.time, "sleep", lambda _: None)
+    line = fails(f"data davis --out {tmp_path} --url http://127.0.0.1:9/davis.zip", capsys)
+    assert "http://127.0.0.1:9/davis.zip" in line
+    assert "the same command goes on from there" in line
+
+
+def test_a_training_state_that_is_broken(
+    broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = TRAIN.replace("{b}/%s", GOOD).format(out=tmp_path / "run")
+    main(command.split())
+    state = tmp_path / "run" / "last.pt"
+    state.write_bytes(state.read_bytes()[:1000])
+    assert f"{state} is not a readable training state" in fails(command, capsys)
+
+
+# ---------------------------------------------------------------- no room on the disk
+
+
+@contextmanager
+def no_file_longer_than(length: int) -> Iterator[None]:
+    """Let the system refuse to write more, as it does when a disk or a quota is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (length, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+TOY = "toy --out {out} --train 1 --validation 0 --test 0"
+FULL = [
+    # command                                               room      where it ends
+    (TOY, 1_200, ".jpg"),
+    (COMPOSITE.replace("{b}/%s", GOOD), 200, "composites.json"),
+    (COMPOSITE.replace("{b}/%s", GOOD), 3_500, ".jpg"),
+    ("data cache {copy}", 5_000, ".npy"),
+    (f"predict {GOOD} --split test --out {{out}} {WEIGHTS}", 200, "run.json"),
+    (
+        f"predict {GOOD} --split test --out {{out}} {WEIGHTS}",
+        5_000,
+        ".mp4: the encoder lost frames",
+    ),
+    (TRAIN.replace("{b}/%s", GOOD), 200, "config.json"),
+    (TRAIN.replace("{b}/%s", GOOD), 5_000, "best.safetensors"),
+    (TRAIN.replace("{b}/%s", GOOD), 600_000, "last.pt"),
+]
+
+
+@pytest.mark.parametrize(("command", "room", "where"), FULL)
+def test_a_full_disk_is_named_and_leaves_no_half_files(
+    command: str,
+    room: int,
+    where: str,
+    broken: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(SAMPLE / "davis", tmp_path / "copy")
+    text = command.format(b=broken, out=tmp_path / "out", copy=tmp_path / "copy")
+    with no_file_longer_than(room):
+        line = fails(text, capsys)
+    assert str(tmp_path) in line
+    assert where in line
+    left = [path for path in tmp_path.rglob(".*") if path.is_file()]
+    assert left == [], "no temporary file stays"
