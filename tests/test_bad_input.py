@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import resource
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +17,6 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-
-sys.path.insert(0, str(Path(__file__).parent))
 from tiny_network import OVERRIDES, save_tiny
 
 from tagvis_lite.__main__ import main

@@ -5,7 +5,7 @@ pixels, with exact ids: each pasted object follows a path of its own over a back
 keeps its own objects, and who hides whom is known. A composite is no real video: light, shadows and
 depth do not fit, and results on composites say nothing about a benchmark.
 
-    Recipe       a composite as a few numbers (composite_set.py draws them at random)
+    Recipe       a composite as a few numbers (recipes.py draws them at random)
     composite    recipe -> Video, a pure function; pixels are computed when they are asked for
 """
 

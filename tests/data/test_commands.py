@@ -6,15 +6,12 @@ import hashlib
 import http.server
 import re
 import shutil
-import sys
 import threading
 from functools import partial
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from tiny_network import OVERRIDES
 
 from tagvis_lite.__main__ import main

@@ -24,14 +24,9 @@ from tagvis_lite.data.composite import (
     cover,
     soften,
 )
-from tagvis_lite.data.composite_set import (
-    draw_recipe,
-    find_objects,
-    read_sources,
-    split_sources,
-    write_composites,
-)
+from tagvis_lite.data.composite_set import read_sources, split_sources, write_composites
 from tagvis_lite.data.davis import read_davis, write_davis, write_label_map
+from tagvis_lite.data.recipes import draw_recipe, find_objects
 from tagvis_lite.data.sources import read_training_data
 from tagvis_lite.data.youtube_vis import read_youtube_vis
 from tagvis_lite.video import Video
