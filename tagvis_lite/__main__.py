@@ -100,6 +100,7 @@ def train(
     from lightning_fabric import Fabric
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
+    from tagvis_lite.data.integrity import check_files
     from tagvis_lite.data.sources import TOY_TRAIN, read_training_data, toy_training_data
     from tagvis_lite.estimate import device_memory, estimate_training, gemm_rate
     from tagvis_lite.training import NonFiniteLossError, check_run
@@ -127,6 +128,7 @@ def train(
     config = replace(config, model=replace(config.model, num_classes=source.num_classes))
     check_run(config, source.train, source.validation)
     if fabric.is_global_zero and "LOCAL_RANK" not in os.environ:
+        check_files([*source.train, *source.validation])
         half = config.train.precision != "32-true"
         rate = gemm_rate(fabric.device, torch.bfloat16 if half else torch.float32)
         estimate = estimate_training(config, len(source.train), fabric.world_size)

@@ -222,6 +222,21 @@ def test_bad_input_is_one_clear_line(
         assert words.format(b=broken) in line
 
 
+@pytest.mark.parametrize("damage", [truncate_frames, shrink_masks, paint_masks, truncate_masks])
+def test_one_bad_file_ends_a_training_before_it_begins(
+    damage: Callable[[Path], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = Path(shutil.copytree(SAMPLE / "davis", tmp_path / "whole"))
+    broken = Path(shutil.copytree(whole, tmp_path / "broken"))
+    damage(broken)
+    kind = FRAMES if damage is truncate_frames else LABELS
+    (one,) = (whole / kind / "toy-train-00004").glob("*7.*")
+    shutil.copyfile(broken / one.relative_to(whole), one)
+    line = fails(TRAIN.replace("{b}/%s", str(whole)).format(out=tmp_path / "run"), capsys)
+    assert str(one) in line
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_server_that_is_not_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

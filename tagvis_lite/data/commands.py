@@ -48,7 +48,7 @@ def check(root: Positional[Path], fast: bool = False) -> None:
 
     Args:
         root: of the data set.
-        fast: read only the headers of frames; one that is cut off is not found.
+        fast: read only headers and ends of frames; damage in between is not found.
     """
     from tagvis_lite.data.integrity import check_root, report_table
 

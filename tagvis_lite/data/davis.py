@@ -66,21 +66,32 @@ def read_label_map(path: str | Path, *, foreground_255: bool = False) -> np.ndar
         FileNotFoundError: no such file.
         ValueError: truncated, no PNG, or a PNG that holds colours instead of ids.
     """
-    path = Path(path)
+    image = _opened_label_map(Path(path), decode=True)
+    ids = np.array(image, np.uint8)
+    if foreground_255:
+        ids[ids == VOID] = 1
+    return ids
+
+
+def label_map_size(path: Path) -> tuple[int, int]:
+    """H x W from the header of a label map. Raises as `read_label_map`, but reads no pixels."""
+    image = _opened_label_map(path, decode=False)
+    return image.height, image.width
+
+
+def _opened_label_map(path: Path, *, decode: bool) -> Image.Image:
     with opened_image(path, ("PNG",)) as image:
         # Pillow stretches grey levels of 2 or 4 bits to 0..255; how they are stored says so.
         stretched = any(tile[3] in ("L;2", "L;4") for tile in getattr(image, "tile", ()))
-        image.load()
+        if decode:
+            image.load()
     if image.mode not in ("P", "L", "1") or stretched:
         held = "grey levels of 2 or 4 bits" if stretched else f"pixels of mode {image.mode}"
         raise ValueError(
             f"{path} holds {held}, not ids: save label maps as PNGs with a palette, or in grey of "
             "8 bits (tagvis_lite.data.davis.write_label_map does; OpenCV loses the palette)"
         )
-    ids = np.array(image, np.uint8)
-    if foreground_255:
-        ids[ids == VOID] = 1
-    return ids
+    return image
 
 
 def write_label_map(path: str | Path, ids: np.ndarray) -> None:
@@ -118,7 +129,7 @@ class LabelMaps:
     def __getitem__(self, index: int, /) -> np.ndarray:
         path = self.paths[index]
         ids = read_label_map(path)
-        check_size(path, ids, self.size)
+        check_size(path, ids.shape, self.size)
         if not self.single_object:
             return ids
         present = np.flatnonzero(np.bincount(ids.ravel(), minlength=256)).tolist()

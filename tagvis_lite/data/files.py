@@ -7,6 +7,7 @@ that is grey from some row on. Video files go through OpenCV, which has FFmpeg i
 from __future__ import annotations
 
 import math
+import os
 import re
 import warnings
 from collections import OrderedDict
@@ -26,6 +27,9 @@ from tagvis_lite.video import Video
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 JPEG_QUALITY = 95
+END_MARKERS = {".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".png": b"IEND"}
+END_BYTES = 4096
+"""Some cameras and programs write a little more behind the end of an image."""
 FRAMES_KEPT = 8
 """Decoded frames of a video file that stay in memory: those read last."""
 
@@ -62,6 +66,20 @@ def image_size(path: Path) -> tuple[int, int]:
     """H x W from the header of an image file. Raises as `opened_image`."""
     with opened_image(path) as image:
         return image.height, image.width
+
+
+def check_image_end(path: Path) -> None:
+    """Look for the marker that a JPEG or PNG ends with; nothing is decoded.
+
+    Raises:
+        ValueError: it is not there: the file is cut off. Damage before the end is not found.
+    """
+    marker = END_MARKERS.get(path.suffix.lower())
+    with path.open("rb") as file:
+        length = file.seek(0, os.SEEK_END)
+        file.seek(max(0, length - END_BYTES))
+        if marker is not None and marker not in file.read():
+            raise ValueError(f"{path} is truncated: copy or download it again")
 
 
 def decode_image(path: Path) -> np.ndarray:
@@ -132,16 +150,15 @@ class ImageFrames:
 
     def __getitem__(self, index: int, /) -> np.ndarray:
         frame = decode_image(self.paths[index])
-        check_size(self.paths[index], frame, self.size)
+        check_size(self.paths[index], frame.shape[:2], self.size)
         return frame
 
 
-def check_size(path: Path, image: np.ndarray, size: tuple[int, int]) -> None:
+def check_size(path: Path, found: tuple[int, ...], size: tuple[int, int]) -> None:
     """Refuse an image whose H x W is not `size`, that of the video. Raises ValueError."""
-    if image.shape[:2] != size:
-        height, width = image.shape[:2]
+    if found != size:
         raise ValueError(
-            f"{path} is {height} x {width} (height x width), its video {size[0]} x {size[1]}: "
+            f"{path} is {found[0]} x {found[1]} (height x width), its video {size[0]} x {size[1]}: "
             "all frames and label maps of a video must have one size"
         )
 

@@ -1,7 +1,8 @@
 """Is a data set whole? Look at every file of a DAVIS or YouTube-VIS root, and report all problems.
 
 The readers stop at the first problem they meet, and meet it only when they decode that frame. This
-looks at everything before a long run does.
+looks at everything before a long run does: `check_root` decodes and reports, `check_files` is what
+a training can afford before each start.
 """
 
 from __future__ import annotations
@@ -13,8 +14,21 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from tagvis_lite.data.davis import annotation_folders, read_label_map, read_split
-from tagvis_lite.data.files import ImageFrames, decode_image, image_size, list_images
+from tagvis_lite.data.davis import (
+    LabelMaps,
+    annotation_folders,
+    label_map_size,
+    read_label_map,
+    read_split,
+)
+from tagvis_lite.data.files import (
+    ImageFrames,
+    check_image_end,
+    check_size,
+    decode_image,
+    image_size,
+    list_images,
+)
 from tagvis_lite.data.youtube_vis import read_youtube_vis
 from tagvis_lite.video import BACKGROUND, VOID, Video
 
@@ -54,8 +68,8 @@ def check_root(root: Path, *, decode: bool = True) -> list[SplitReport]:
 
     Args:
         root: of DAVIS (2016 or 2017) or YouTube-VIS (2019 or 2021).
-        decode: decode every frame, too. Otherwise only headers of frames are read: many times
-            faster, but a frame that is cut off is not found.
+        decode: decode every frame, too. Otherwise only their headers and ends are read: many times
+            faster, but damage in between is not found.
 
     Raises:
         NotADirectoryError: no such folder.
@@ -77,6 +91,26 @@ def check_root(root: Path, *, decode: bool = True) -> list[SplitReport]:
         f"{root} holds neither ImageSets/2017/<split>.txt (DAVIS) nor <split>/instances.json or "
         "<split>.json beside a folder <split> (YouTube-VIS): see data/README.md for both layouts"
     )
+
+
+def check_files(videos: Sequence[Video]) -> None:
+    """Look at the header and the end of every image file of some videos, without decoding.
+
+    Finds what would otherwise end a training when it comes to that file, hours later: files that
+    are missing, cut off, of another size or kind. What lies in memory or in a cache is not looked
+    at, nor are video files.
+
+    Raises:
+        FileNotFoundError: the first file that is missing.
+        ValueError: the first that is damaged.
+    """
+    for video in tqdm(videos, "check files", unit="video", mininterval=1.0, disable=None):
+        for files, size_of in ((video.frames, image_size), (video.ids, label_map_size)):
+            if not isinstance(files, ImageFrames | LabelMaps):
+                continue
+            for path in files.paths:
+                check_size(path, size_of(path), files.size)
+                check_image_end(path)
 
 
 def report_table(reports: Sequence[SplitReport]) -> str:
@@ -233,6 +267,8 @@ def _check_frames(
         if not path.is_file():
             continue
         try:
+            if not decode:
+                check_image_end(path)
             found = decode_image(path).shape[:2] if decode else image_size(path)
         except (ValueError, OSError) as error:
             report.problems.append(_problem_of(path, error))

@@ -55,7 +55,7 @@ class ResultFrames:
     def __getitem__(self, index: int, /) -> np.ndarray:
         path = self.paths[index]
         ids = read_label_map(path)
-        check_size(path, ids, self.size)
+        check_size(path, ids.shape, self.size)
         largest = int(ids.max())
         if self.single_object and largest == VOID:
             if ((ids != BACKGROUND) & (ids != VOID)).any():

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from tagvis_lite.data.davis import read_label_map, write_label_map
-from tagvis_lite.data.integrity import check_root, report_table
+from tagvis_lite.data.integrity import check_files, check_root, report_table
+from tagvis_lite.data.sources import read_training_data
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "toy"
 FRAMES, LABELS = "JPEGImages/480p", "Annotations_unsupervised/480p"
@@ -158,9 +159,13 @@ def test_all_problems_at_once(davis: Path) -> None:
         assert any(problem.startswith(start) for problem in found), start
 
 
-def test_headers_alone_do_not_show_a_frame_that_is_cut_off(davis: Path) -> None:
+def test_without_decoding_a_cut_is_found_and_damage_inside_is_not(davis: Path) -> None:
     path = davis / FRAMES / SEQUENCE / "00004.jpg"
-    path.write_bytes(path.read_bytes()[:-100])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    assert len(problems(davis)) == len(problems(davis, decode=False)) == 1
+    tables = whole.index(b"\xff\xc4") + 5  # a Huffman table that there cannot be
+    path.write_bytes(whole[:tables] + b"\xff" * 16 + whole[tables + 16 :])
     assert len(problems(davis)) == 1
     assert problems(davis, decode=False) == []
 
@@ -233,3 +238,38 @@ def test_real_davis_2016() -> None:
     assert (report.videos, report.frames, report.labelled) == (9, 487, 487)
     assert report.instances == 9
     assert report.empty > 0, "its README says that some frames are without the object"
+
+
+def cut_label_map(root: Path) -> str:
+    path = root / LABELS / SEQUENCE / "00004.png"
+    path.write_bytes(path.read_bytes()[:-16])
+    return f"{path}: is truncated"
+
+
+@pytest.mark.parametrize(
+    "damage", [cut_frame, small_frame, small_label_map, rgb_label_map, cut_label_map]
+)
+def test_one_bad_file_among_all_is_found_without_decoding(
+    davis: Path, damage: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.SEQUENCE", "toy-train-00004")
+    path = damage(davis).split(": ")[0]
+    source = read_training_data(davis)
+    check_files(source.validation)
+    with pytest.raises(ValueError, match=path):
+        check_files([*source.train, *source.validation])
+
+
+def test_a_frame_that_goes_missing_is_found(davis: Path) -> None:
+    source = read_training_data(davis)
+    (davis / FRAMES / "toy-train-00001" / "00003.jpg").unlink()
+    with pytest.raises(FileNotFoundError, match=r"toy-train-00001/00003\.jpg: no such image"):
+        check_files(source.train)
+
+
+def test_a_little_more_behind_the_end_of_an_image_is_no_damage(davis: Path) -> None:
+    for path in davis.rglob("*/*/toy-train-00001/*"):
+        path.write_bytes(path.read_bytes() + bytes(100))
+    source = read_training_data(davis)
+    check_files(source.train)
+    assert source.train[1].read_frames([0]).shape == (1, 64, 64, 3)
