@@ -273,7 +273,7 @@ def draw(results: dict[str, Any]) -> Figure:
     for axis in (axes[1, 0].xaxis, axes[1, 0].yaxis):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())
-    axes[1, 0].legend(frameon=False)
+    axes[1, 0].legend(frameon=False, loc="center right", bbox_to_anchor=(1, 0.36))
 
     steps = results["memory"]
     names = [name for name in steps if name != "threads"]
@@ -284,7 +284,7 @@ def draw(results: dict[str, Any]) -> Figure:
         bars = axes[1, 1].barh(places, gigabytes, 0.33, color=COLOURS[k], label=label)
         axes[1, 1].bar_label(bars, fmt="%.1f", padding=3)
     axes[1, 1].set_yticks(np.arange(len(names)), names)
-    axes[1, 1].set(xlabel="GB at the peak of a training step", xlim=(0, 8))
+    axes[1, 1].set(xlabel="GB at the peak of a training step", xlim=(0, 9))
     axes[1, 1].invert_yaxis()
     axes[1, 1].legend(frameon=False, loc="lower right")
     for axis in axes.flat:
