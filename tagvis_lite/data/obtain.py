@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tagvis_lite.atomic import replacing
 from tagvis_lite.data.archives import common_folder, extract, list_members
@@ -45,7 +46,7 @@ def obtain_davis(out: Path, *, url: str = DAVIS_URL, sha256: str | None = None) 
         ValueError: another hash, or an archive of another layout; or see `extract`.
         OSError: see `download` and `extract`.
     """
-    archive = out / Path(url).name
+    archive = out / Path(urlsplit(url).path).name
     found = download(url, archive, sha256=sha256)
     members = list_members(archive)
     top = common_folder(members)

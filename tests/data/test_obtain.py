@@ -49,6 +49,12 @@ def server(tmp_path: Path) -> Iterator[str]:
 # ---------------------------------------------------------------- DAVIS
 
 
+def test_what_follows_the_path_of_an_address_names_no_file(server: str, tmp_path: Path) -> None:
+    pack(tmp_path / "served" / "davis.zip", SAMPLE / "davis", "DAVIS/")
+    obtain_davis(tmp_path / "out", url=f"{server}davis.zip?version=1#part")
+    assert (tmp_path / "out" / "davis.zip").is_file()
+
+
 def test_davis_arrives_ready_to_read(server: str, tmp_path: Path) -> None:
     archive = pack(tmp_path / "served" / "davis.zip", SAMPLE / "davis", "DAVIS/")
     sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
