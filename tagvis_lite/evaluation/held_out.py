@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tagvis_lite.evaluation.davis import DavisScores, evaluate_davis
-from tagvis_lite.video import Tracks, Video
+from tagvis_lite.video import BACKGROUND, VOID, Tracks, Video
 
 TEST_VIDEOS = 64
 """Videos of the toy test split that a network is scored on."""
@@ -15,7 +15,12 @@ TEST_VIDEOS = 64
 
 def score_tracks(videos: Sequence[Video], tracks: Sequence[Tracks]) -> tuple[DavisScores, float]:
     """DAVIS scores, and the instance-count error: mean of |instances found - instances there|."""
-    pairs = list(zip(videos, tracks, strict=True))
-    scores = evaluate_davis((v.name, v.read_ids(range(len(v))), t.ids) for v, t in pairs)
-    errors = [abs(len(t.categories) - len(v.categories)) for v, t in pairs]
+    truths = [video.read_ids(range(len(video))) for video in videos]
+    pairs = list(zip(videos, truths, tracks, strict=True))
+    scores = evaluate_davis((video.name, truth, track.ids) for video, truth, track in pairs)
+    # not `video.categories`: that of a DAVIS video has every id there could be
+    errors = [
+        abs(len(track.categories) - len(set(np.unique(truth).tolist()) - {BACKGROUND, VOID}))
+        for _, truth, track in pairs
+    ]
     return scores, float(np.mean(errors))
