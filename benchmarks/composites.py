@@ -1,12 +1,13 @@
 """Train the toy-size network on composites of real video, and score composites of other sequences.
 
-    TAGVIS_REAL_DATA=... python benchmarks/composites.py [--steps 3600] [--seed 0]
+    TAGVIS_REAL_DATA=... python benchmarks/composites.py [--start toy] [--steps 3600] [--seed 0]
 
 Composites are made of the DAVIS-2016 sequences of the sample, two of them kept for the test. Scored
 by the DAVIS unsupervised protocol are new composites of the sequences that were trained on, and
 composites of the two that were not. What limits a score is found by telling the network parts of
-the truth, and by taking all instances as one. Another seed is another split, other composites and
-another training; results/composites.json keeps one run for each.
+the truth, and by taking all instances as one. Training starts from random weights, or from those
+that ship with the package, which have seen toy shapes. Another seed is another split, other
+composites and another training; results/composites.json keeps a run for each start and seed.
 
 Composites are no real videos, and these scores are no scores on a benchmark. Pictures of what was
 scored are written to the run's folder, to be looked at; they show DAVIS frames and are not
@@ -40,8 +41,10 @@ from tagvis_lite.evaluation.davis import evaluate_davis
 from tagvis_lite.evaluation.held_out import score_tracks
 from tagvis_lite.figures import save
 from tagvis_lite.inference import Network, predict_video
+from tagvis_lite.model.network import TagVIS
 from tagvis_lite.overlay import overlay
 from tagvis_lite.provenance import provenance
+from tagvis_lite.shipped import shipped
 from tagvis_lite.training import train
 from tagvis_lite.video import BACKGROUND, Clip, Prediction, Tracks, Video
 
@@ -56,6 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--seed", type=int, default=0, help="of the split, recipes and training")
+    parser.add_argument("--start", choices=("random", "toy"), default="random")
     parser.add_argument("--out", type=Path, default=Path("runs/composites"))
     chosen = parser.parse_args()
 
@@ -64,25 +68,28 @@ def main() -> None:
     making_minutes = (time.perf_counter() - start) / 60
 
     config = composite_config(chosen.steps, chosen.seed)
+    torch.manual_seed(chosen.seed)
     fabric = Fabric(accelerator="cpu", devices=1, precision=config.train.precision)
-    run = chosen.out / f"run-{chosen.seed}"
+    name = f"{chosen.start}-{chosen.seed}"
+    run = chosen.out / name
+    network = TagVIS(config.model) if chosen.start == "random" else from_toy(config)
     validation = seen[TRAIN : TRAIN + VALIDATION]
     start = time.perf_counter()
-    result = train(config, seen[:TRAIN], validation, run, fabric=fabric)
+    result = train(config, seen[:TRAIN], validation, run, fabric=fabric, network=network)
     training_minutes = (time.perf_counter() - start) / 60
     print(f"{training_minutes:.1f} minutes of training, best at step {result.best_step}")
 
     network, _ = load_network(result.weights)
     scores = {}
-    for name, videos in (("seen", seen[TRAIN + VALIDATION :]), ("held out", held_out)):
-        scores[name] = score(network, videos, config)
-        print(f"{name}:", ", ".join(f"{what} {value:.3f}" for what, value in scores[name].items()))
+    for kind, videos in (("seen", seen[TRAIN + VALIDATION :]), ("held out", held_out)):
+        scores[kind] = score(network, videos, config)
+        print(f"{kind}:", ", ".join(f"{what} {value:.3f}" for what, value in scores[kind].items()))
         tracks = [predict_video(network, video, config) for video in videos[:6]]
-        save(overlays(videos[:6], tracks), run / f"{name.replace(' ', '_')}.png")
+        save(overlays(videos[:6], tracks), run / f"{kind.replace(' ', '_')}.png")
 
     path = RESULTS / "composites.json"
-    runs = json.loads(path.read_text())["seeds"] if path.exists() else {}
-    runs[str(chosen.seed)] = {
+    runs = json.loads(path.read_text())["runs"] if path.exists() else {}
+    runs[name] = {
         "sequences": sequences,
         "scores": scores,
         "best_step": result.best_step,
@@ -100,7 +107,7 @@ def main() -> None:
         "config": config_to_dict(config),
         "provenance": provenance(),
     }
-    record("composites", {"seeds": dict(sorted(runs.items()))})
+    record("composites", {"runs": dict(sorted(runs.items()))})
 
 
 def make_videos(root: Path, seed: int) -> tuple[dict[str, list[str]], list[Video], list[Video]]:
@@ -124,6 +131,16 @@ def composite_config(steps: int, seed: int) -> Config:
         data=replace(TOY.data, size=(64, 112), min_crop=0.6),
         train=chosen,
     )
+
+
+def from_toy(config: Config) -> TagVIS:
+    """A network with the weights that ship, but for the layer that tells classes apart."""
+    network = TagVIS(config.model)
+    own = network.state_dict()
+    toy, _ = load_network(shipped("checkpoints/toy.safetensors"))
+    shared = {n: tensor for n, tensor in toy.state_dict().items() if tensor.shape == own[n].shape}
+    network.load_state_dict(own | shared)
+    return network
 
 
 # ---------------------------------------------------------------- what limits a score
