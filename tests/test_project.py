@@ -18,6 +18,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from rattler import MatchSpec
 
+from tagvis_lite.__main__ import main
 from tagvis_lite.config import Config
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -235,6 +236,28 @@ def test_relative_links_point_at_files(document: Path) -> None:
     relative = [t for t in targets if not re.match(r"[a-z][a-z0-9+.-]*:|#", t)]
     broken = [t for t in relative if not (document.parent / t.partition("#")[0]).exists()]
     assert broken == []
+
+
+def commands_in_documents() -> list[tuple[str, ...]]:
+    """Words of every `tagvis ...` in the documents and lessons, up to a comment or a line's end."""
+    files = [*documents(), ROOT / "benchmarks" / "README.md"]
+    files += sorted((ROOT / "notebooks" / "src").glob("*.py"))
+    text = "\n".join(path.read_text() for path in files).replace("\\\n", " ")
+    found = re.findall(r"(?:tagvis|-m tagvis_lite) ([a-z][a-z-]* [^`\n#|]*--[^`\n#|]*)", text)
+    return sorted({tuple(command.split("   ")[0].split()) for command in found})
+
+
+@pytest.mark.parametrize("words", commands_in_documents(), ids=" ".join)
+def test_commands_in_documents_have_these_options(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    grouped = words[0] in ("data", "evaluate", "check-submission")
+    with pytest.raises(SystemExit) as caught:
+        main([*words[: 2 if grouped else 1], "--help"])
+    assert caught.value.code == 0
+    known = re.findall(r"--[a-z][a-z0-9.-]*", capsys.readouterr().out)
+    options = {word.partition("=")[0] for word in words if word.startswith("--")}
+    assert options <= {*known, "--profile"}
 
 
 def decision_numbers() -> list[int]:

@@ -319,7 +319,8 @@ def picked(figure, name):
     above.set(xticks=[], yticks=[])
     at = logits[k, :, t, int((row + 0.5) * block[0]), int((column + 0.5) * block[1])]
     below.bar(range(shown_classes), at.softmax(dim=0)[:shown_classes], color=COLOURS[0])
-    below.set(ylim=(0, 1), xticks=range(shown_classes), xlabel="class (0: background)")
+    below.set(ylim=(0, 1), xticks=range(shown_classes))
+    below.set_xlabel("class (0: background)", fontsize=7)
 
 
 # %%

@@ -528,8 +528,10 @@ show(
 
 # %% [markdown]
 # One person; the network reports shapes that it was never taught to refuse. The picture is as
-# colourful as that of a success. Only the histogram warns: its heaps run into one another. For real video train on real video
-# ([16](16_davis.ipynb), [17](17_youtube_vis.ipynb)) and load those weights instead.
+# colourful as that of a success. Only the histogram warns: its heaps run into one another. For real
+# video train on real video ([16](16_davis.ipynb), [17](17_youtube_vis.ipynb)) and load those weights
+# instead. Where only videos with one labelled object each are at hand, `tagvis data composite` makes
+# videos with several out of them ([data](../data/README.md)).
 
 # %% [markdown]
 # ## Exercise

@@ -420,8 +420,9 @@ show(
 Markdown(markdown_table(tables["readings"]))
 
 # %% [markdown]
-# **What 17 frames a second counts**: reading, network, clustering, interpolation? No number of ours
-# stands beside it.
+# **What 17 frames a second counts**: reading, network, clustering, interpolation? The
+# [report](../docs/report.md) names what ours counts, the network alone on processor cores, so no row of
+# Table II holds it.
 
 # %% [markdown]
 # ## Exercise
