@@ -531,7 +531,7 @@ show(
 # colourful as that of a success. Only the histogram warns: its heaps run into one another. For real
 # video train on real video ([16](16_davis.ipynb), [17](17_youtube_vis.ipynb)) and load those weights
 # instead. Where only videos with one labelled object each are at hand, `tagvis data composite` makes
-# videos with several out of them ([data](../data/README.md)).
+# videos with several out of them.
 
 # %% [markdown]
 # ## Exercise
