@@ -145,8 +145,12 @@ class _Counts(TorchDispatchMode):
 def gemm_rate(
     device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32, size: int = 1024
 ) -> float:
-    """Operations a second of a square matrix product: the best of some turns, in about 0.2 s."""
+    """Operations a second of a square matrix product: the best of some turns, in about 0.2 s.
+
+    The first product of a process sets libraries up, which takes long; it is not timed.
+    """
     a, b = torch.randn(2, size, size, device=device).to(dtype)
+    (a @ b).sum().item()
     best, until = float("inf"), time.perf_counter() + 0.2
     while time.perf_counter() < until or best == float("inf"):
         start = time.perf_counter()

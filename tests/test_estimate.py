@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -101,6 +102,23 @@ def test_the_words_hold_the_numbers() -> None:
     assert "60 videos, 4 clips a step: 1,500 steps, 15.0 an epoch" in text
     assert "0.25 GB with Adam's state, about 3.00 GB at the peak of a step of 16.0 GB" in text
     assert "no less than 12 s a step, 0.05 h an epoch, 5 h in all" in text
+
+
+def test_what_a_process_sets_up_at_first_is_no_part_of_the_rate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With it, a training was announced to take ten times as long as it can."""
+    multiply, calls = torch.Tensor.__matmul__, []
+
+    def slow_at_first(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        if len(calls) == 1:
+            time.sleep(0.3)
+        return multiply(a, b)
+
+    monkeypatch.setattr(torch.Tensor, "__matmul__", slow_at_first)
+    assert gemm_rate("cpu", size=64) > 10 * (2 * 64**3 / 0.3)
+    assert len(calls) > 1
 
 
 def test_the_machine_is_measured() -> None:
