@@ -83,7 +83,7 @@ $(INSTALLED): requirements.lock pyproject.toml | $(UV)
 		$(find_python); \
 		$(UV) venv --clear --python "$$("$$python" -c 'import sys; print(sys.executable)')" .venv; \
 	}
-	$(UV) pip sync --python $(VENV_PYTHON) --require-hashes requirements.lock
+	$(UV) pip sync --python $(VENV_PYTHON) --require-hashes --compile-bytecode requirements.lock
 	$(UV) pip install --python $(VENV_PYTHON) --no-deps --no-build-isolation --editable .
 	@touch $@
 
