@@ -82,10 +82,10 @@ def main() -> None:
     network, _ = load_network(result.weights)
     scores = {}
     for kind, videos in (("seen", seen[TRAIN + VALIDATION :]), ("held out", held_out)):
-        scores[kind] = score(network, videos, config)
+        tracks = [predict_video(network, video, config) for video in videos]
+        scores[kind] = score(network, videos, tracks, config)
         print(f"{kind}:", ", ".join(f"{what} {value:.3f}" for what, value in scores[kind].items()))
-        tracks = [predict_video(network, video, config) for video in videos[:6]]
-        save(overlays(videos[:6], tracks), run / f"{kind.replace(' ', '_')}.png")
+        save(overlays(videos[:6], tracks[:6]), run / f"{kind.replace(' ', '_')}.png")
 
     path = RESULTS / "composites.json"
     runs = json.loads(path.read_text())["runs"] if path.exists() else {}
@@ -146,9 +146,10 @@ def from_toy(config: Config) -> TagVIS:
 # ---------------------------------------------------------------- what limits a score
 
 
-def score(network: Network, videos: Sequence[Video], config: Config) -> dict[str, float]:
+def score(
+    network: Network, videos: Sequence[Video], tracks: Sequence[Tracks], config: Config
+) -> dict[str, float]:
     """J&F and instance-count error; J&F of all instances as one; both when told the truth."""
-    tracks = [predict_video(network, video, config) for video in videos]
     davis, count_error = score_tracks(videos, tracks)
     as_one = evaluate_davis(
         (video.name, _as_one(video.read_ids(range(len(video)))), _as_one(track.ids))

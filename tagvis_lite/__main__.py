@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import shutil
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from typing import Annotated, Literal
 import tyro
 from tyro.conf import OmitSubcommandPrefixes, Positional, arg
 
+from tagvis_lite.atomic import replacing_folder
 from tagvis_lite.config import PROFILES, Config
 from tagvis_lite.data.commands import data
 from tagvis_lite.evaluation.commands import check_submission, evaluate
@@ -53,25 +53,21 @@ def toy(
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} is there already: choose another folder, or delete it")
-    partial_out = out.with_name(f".{out.name}.partial")
-    if partial_out.exists():
-        shutil.rmtree(partial_out)
-    partial_out.mkdir(parents=True)
     config = ToyConfig(difficulty=difficulty)
     splits: list[tuple[Split, int, ToyConfig]] = [
         ("train", train, with_frames_to_drop(config)),
         ("validation", validation, config),
         ("test", test, config),
     ]
-    for split, number, split_config in splits:
-        if number:
-            videos = toy_split(split, number, split_config)
-            if layout == "davis":
-                write_davis(partial_out, videos, split)
-            else:
-                write_youtube_vis(partial_out, videos, CATEGORIES, split)
-            print(f"{out}: {number} {split} videos")
-    partial_out.replace(out)
+    with replacing_folder(out) as root:
+        for split, number, split_config in splits:
+            if number:
+                videos = toy_split(split, number, split_config)
+                if layout == "davis":
+                    write_davis(root, videos, split)
+                else:
+                    write_youtube_vis(root, videos, CATEGORIES, split)
+                print(f"{out}: {number} {split} videos")
 
 
 def train(

@@ -151,14 +151,18 @@ def composite(recipe: Recipe, sources: Mapping[str, Video]) -> Video:
 
 
 @dataclass(frozen=True)
-class CompositeIds:
-    """Label maps of a recipe, uint8 H x W."""
+class _Rendered:
+    """What the two sequences of a composite share."""
 
     recipe: Recipe
     sources: Mapping[str, Video]
 
     def __len__(self) -> int:
         return self.recipe.num_frames
+
+
+class CompositeIds(_Rendered):
+    """Label maps of a recipe, uint8 H x W."""
 
     def __getitem__(self, t: int, /) -> np.ndarray:
         t = range(len(self))[t]
@@ -175,15 +179,8 @@ class CompositeIds:
         return ids
 
 
-@dataclass(frozen=True)
-class CompositeFrames:
+class CompositeFrames(_Rendered):
     """Frames of a recipe, uint8 H x W x 3, RGB."""
-
-    recipe: Recipe
-    sources: Mapping[str, Video]
-
-    def __len__(self) -> int:
-        return self.recipe.num_frames
 
     def __getitem__(self, t: int, /) -> np.ndarray:
         t = range(len(self))[t]

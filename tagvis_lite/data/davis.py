@@ -183,15 +183,20 @@ def read_davis(
             "holds JPEGImages, and its resolution (480p, Full-Resolution)"
         )
     frames_root = root / "JPEGImages" / resolution
-    candidates = [root / folder / resolution for folder in annotation_folders(year)]
-    annotations_root = next((folder for folder in candidates if folder.is_dir()), None)
+    annotations_root = find_annotations(root, year, resolution)
     return [
         _read_sequence(frames_root, annotations_root, name, single_object)
         for name in read_split(root, split, year, resolution)
     ]
 
 
-def annotation_folders(year: str) -> tuple[str, ...]:
+def find_annotations(root: Path, year: str, resolution: str) -> Path | None:
+    """The folder with a folder of label maps for each sequence; None if the root has none."""
+    candidates = [root / folder / resolution for folder in _annotation_folders(year)]
+    return next((folder for folder in candidates if folder.is_dir()), None)
+
+
+def _annotation_folders(year: str) -> tuple[str, ...]:
     """Names of the folder of annotations, the preferred one first."""
     return ("Annotations",) if year == "2016" else ("Annotations_unsupervised", "Annotations")
 
@@ -320,7 +325,7 @@ def write_davis(
     for video in videos:
         check_file_name(video.name, "name of a video")
         folder = root / "JPEGImages" / resolution / video.name
-        annotations = root / annotation_folders(year)[0] / resolution / video.name
+        annotations = root / _annotation_folders(year)[0] / resolution / video.name
         names.append(video.name)
         if resume and folder.exists():
             continue

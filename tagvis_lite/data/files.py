@@ -75,10 +75,12 @@ def check_image_end(path: Path) -> None:
         ValueError: it is not there: the file is cut off. Damage before the end is not found.
     """
     marker = END_MARKERS.get(path.suffix.lower())
+    if marker is None:
+        return
     with path.open("rb") as file:
         length = file.seek(0, os.SEEK_END)
         file.seek(max(0, length - END_BYTES))
-        if marker is not None and marker not in file.read():
+        if marker not in file.read():
             raise ValueError(f"{path} is truncated: copy or download it again")
 
 

@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from tagvis_lite.data.davis import (
     LabelMaps,
-    annotation_folders,
+    find_annotations,
     label_map_size,
     read_label_map,
     read_split,
@@ -149,9 +149,9 @@ def _check_davis(root: Path, lists: Sequence[Path], decode: bool) -> Iterator[Sp
                 report.problems.append(_problem_of(listing, error))
                 yield report
                 continue
-            folders = [root / folder / resolution for folder in annotation_folders(year)]
-            folders.append(root / "Annotations_unsupervised" / resolution)
-            label_root = next((folder for folder in folders if folder.is_dir()), None)
+            label_root = find_annotations(root, year, resolution) or find_annotations(
+                root, "2017", resolution
+            )
             for name in tqdm(names, report.name, unit="video", mininterval=1.0, disable=None):
                 labels = None if label_root is None else label_root / name
                 _check_sequence(frames_root / name, labels, report, decode)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -347,20 +347,14 @@ def write_youtube_vis(
         if video.ids is None:
             raise ValueError(f"{path}: video {video.name!r} has no label maps to write")
         folder = path.parent / "JPEGImages" / video.name
-        there = folder.exists()
-        if there and not resume:
+        if folder.exists() and not resume:
             raise FileExistsError(
                 f"{folder} already exists (two videos of one name, or the rest of a killed run): "
                 "rename the video, choose another root, or delete it"
             )
         rles: dict[int, list[dict[str, Any] | None]] = {}
-        if not there:
-            with replacing_folder(folder) as frames:
-                for name, frame, _ in frames_to_write(video):
-                    write_jpeg(frames / f"{name}.jpg", frame)
         height = width = 0
-        for t in range(len(video)):
-            ids = video.read_ids([t])[0]
+        for t, ids in enumerate(_write_frames(video, folder)):
             height, width = ids.shape
             for instance in np.unique(ids).tolist():
                 if instance not in (BACKGROUND, VOID):
@@ -405,6 +399,18 @@ def write_youtube_vis(
     }
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(data), encoding="utf-8")
+
+
+def _write_frames(video: Video, folder: Path) -> Iterator[np.ndarray]:
+    """Write the frames of a video, unless they are there; yields its label maps on the way."""
+    if folder.exists():
+        yield from (video.read_ids([t])[0] for t in range(len(video)))
+        return
+    with replacing_folder(folder) as frames:
+        for name, frame, ids in frames_to_write(video):
+            write_jpeg(frames / f"{name}.jpg", frame)
+            assert ids is not None
+            yield ids
 
 
 def _masks_boxes_areas(track: Sequence[dict[str, Any] | None]) -> dict[str, list[Any]]:

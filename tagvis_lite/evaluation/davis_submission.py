@@ -13,6 +13,7 @@ import numpy as np
 
 from tagvis_lite.data.davis import read_davis, read_label_map, write_label_map
 from tagvis_lite.data.files import check_file_name, check_size, opened_image
+from tagvis_lite.data.integrity import Problem
 from tagvis_lite.evaluation.davis_sequence import MAX_PROPOSALS
 from tagvis_lite.video import BACKGROUND, VOID, Tracks, Video
 
@@ -102,17 +103,6 @@ def read_davis_result(
 
 def _paths(results_dir: str | Path, sequence: str, frame_names: Sequence[str]) -> tuple[Path, ...]:
     return tuple(Path(results_dir) / sequence / f"{name}.png" for name in frame_names)
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something the server would refuse: where, and what to do about it."""
-
-    path: Path
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.message}"
 
 
 def check_davis_submission(
