@@ -52,9 +52,9 @@ test: lint ## everything that has to pass: lint, all tests, then every lesson by
 	$(ONE_THREAD) $(VENV_PYTHON) -m tagvis_lite notebooks --profile toy --jobs $(WORKERS)
 
 notebooks: $(INSTALLED) ## rebuild the lessons whose source in notebooks/src has changed
-	$(ONE_THREAD) $(VENV_PYTHON) -m tagvis_lite.report
-	$(ONE_THREAD) $(VENV_PYTHON) -m tagvis_lite.lessons.building $(BUILD_OPTIONS)
-	$(VENV_PYTHON) -m tagvis_lite.lessons.ledger
+	$(ONE_THREAD) $(VENV_PYTHON) -m tagvis_lite.study.report
+	$(ONE_THREAD) $(VENV_PYTHON) -m tagvis_lite.course.build $(BUILD_OPTIONS)
+	$(VENV_PYTHON) -m tagvis_lite.course.ledger
 
 lint: $(INSTALLED) ## style, formatting and types
 	$(VENV_PYTHON) -m ruff check .

@@ -32,21 +32,21 @@ from measuring import RESULTS, record
 from torch import Tensor
 
 from tagvis_lite.checkpoint import load_network
+from tagvis_lite.clips import make_clip, spread_indices
 from tagvis_lite.config import TOY, Config, config_to_dict
-from tagvis_lite.data.clips import make_clip, spread_indices
-from tagvis_lite.data.composite_set import write_composites
 from tagvis_lite.data.davis import read_davis
 from tagvis_lite.data.frame_cache import from_frame_cache, write_frame_cache
 from tagvis_lite.evaluation.davis import evaluate_davis
 from tagvis_lite.evaluation.held_out import score_tracks
-from tagvis_lite.figures import save
 from tagvis_lite.inference import Network, predict_video
 from tagvis_lite.model.network import TagVIS
-from tagvis_lite.overlay import overlay
-from tagvis_lite.provenance import provenance
 from tagvis_lite.shipped import shipped
+from tagvis_lite.study.composites.composite_set import write_composites
+from tagvis_lite.study.provenance import provenance
 from tagvis_lite.training import train
 from tagvis_lite.video import BACKGROUND, Clip, Prediction, Tracks, Video
+from tagvis_lite.views.figures import save
+from tagvis_lite.views.overlay import overlay
 
 SIZE = (192, 336)
 FRAMES = 24

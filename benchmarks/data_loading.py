@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from measuring import interleave, record
 
+from tagvis_lite.clips import ClipDataset
 from tagvis_lite.config import TOY
-from tagvis_lite.data.clips import ClipDataset
-from tagvis_lite.data.sources import toy_training_data
+from tagvis_lite.data.find import toy_training_data
 from tagvis_lite.losses import overall_loss
 from tagvis_lite.model.network import TagVIS
 from tagvis_lite.video import Clip

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tagvis_lite.provenance import provenance
+from tagvis_lite.study.provenance import provenance
 
 RESULTS = Path(__file__).parent / "results"
 

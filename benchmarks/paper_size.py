@@ -36,19 +36,19 @@ from measuring import RESULTS, record
 from torch import nn
 from torchvision.models.video import r2plus1d_18
 
+from tagvis_lite.clips import make_clip
 from tagvis_lite.config import PAPER, Config
-from tagvis_lite.data.clips import make_clip
 from tagvis_lite.data.toy import ToyConfig, render_video
 from tagvis_lite.estimate import estimate_training
-from tagvis_lite.figures import save
 from tagvis_lite.instances import cluster_instances
 from tagvis_lite.losses import overall_loss
 from tagvis_lite.model.fast import FastTagVIS
 from tagvis_lite.model.network import TagVIS
-from tagvis_lite.overlay import OKABE_ITO
-from tagvis_lite.profiling import count_flops, inference_stages, on_disk
-from tagvis_lite.provenance import provenance
+from tagvis_lite.study.provenance import provenance
+from tagvis_lite.study.speed import count_flops, inference_stages, on_disk
 from tagvis_lite.video import Clip, Prediction
+from tagvis_lite.views.figures import save
+from tagvis_lite.views.overlay import OKABE_ITO
 
 MODEL = replace(PAPER.model, pretrained=False)
 CONFIG = replace(PAPER, model=MODEL)

@@ -19,7 +19,7 @@ from tagvis_lite.atomic import write_atomically
 from tagvis_lite.checkpoint import load_network, save_network
 from tagvis_lite.config import TOY, config_to_dict
 from tagvis_lite.evaluation.held_out import TEST_VIDEOS
-from tagvis_lite.provenance import provenance
+from tagvis_lite.study.provenance import provenance
 
 CHECKPOINTS = Path(__file__).parent.parent / "data" / "checkpoints"
 

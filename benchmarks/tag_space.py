@@ -34,8 +34,8 @@ from conftest import FLAGS, page_of
 from tagvis_lite.config import InferenceConfig
 from tagvis_lite.instances import read_prediction
 from tagvis_lite.video import Prediction
-from tagvis_lite.widgets import TagSpace
-from tagvis_lite.widgets.tag_space import recluster
+from tagvis_lite.views import TagSpace
+from tagvis_lite.views.tag_space import recluster
 
 PRESS = """async () => {
   const slider = document.querySelector('input[type="range"]');

@@ -21,7 +21,7 @@ from measuring import record
 
 from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import TOY, Config, config_to_dict
-from tagvis_lite.data.sources import TOY_TRAIN, toy_training_data
+from tagvis_lite.data.find import TOY_TRAIN, toy_training_data
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.evaluation.held_out import TEST_VIDEOS, score_tracks
 from tagvis_lite.evaluation.youtube_vis import evaluate_tracks

@@ -20,9 +20,9 @@ import tyro
 from tyro.conf import OmitSubcommandPrefixes, Positional, arg
 
 from tagvis_lite.atomic import replacing_folder
+from tagvis_lite.commands.data import data
+from tagvis_lite.commands.evaluate import check_submission, evaluate
 from tagvis_lite.config import PROFILES, Config
-from tagvis_lite.data.commands import data
-from tagvis_lite.evaluation.commands import check_submission, evaluate
 
 # A user's mistakes: reported without a traceback.
 USER_ERRORS = (ValueError, OSError)
@@ -96,8 +96,8 @@ def train(
     from lightning_fabric import Fabric
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
+    from tagvis_lite.data.find import TOY_TRAIN, read_training_data, toy_training_data
     from tagvis_lite.data.integrity import check_files
-    from tagvis_lite.data.sources import TOY_TRAIN, read_training_data, toy_training_data
     from tagvis_lite.estimate import device_memory, estimate_training, gemm_rate
     from tagvis_lite.training import NonFiniteLossError, check_run
     from tagvis_lite.training import train as train_network
@@ -171,7 +171,7 @@ def predict(
         precision: of the network: bf16 is faster where the processor has it.
         compiled: run the network through torch.compile: for many videos, as it takes minutes.
     """
-    from tagvis_lite.data.sources import read_videos
+    from tagvis_lite.data.find import read_videos
     from tagvis_lite.shipped import shipped
 
     videos, video_ids = read_videos(path, split)
@@ -179,8 +179,8 @@ def predict(
 
     # They import torchvision, which takes seconds: a mistake in the path is told before.
     from tagvis_lite.checkpoint import load_network
+    from tagvis_lite.commands.predict import predict_to_files
     from tagvis_lite.model.fast import FastTagVIS
-    from tagvis_lite.predicting import predict_to_files
 
     network, config = load_network(weights)
     check_device(device)
@@ -215,7 +215,7 @@ def profile(
         compiled: run the network through torch.compile.
         repeats: the median of so many runs is shown.
     """
-    from tagvis_lite.profiling import profile_inference
+    from tagvis_lite.study.speed import profile_inference
 
     check_device(device)
     table = profile_inference(
@@ -244,8 +244,8 @@ def ablate(
         seeds: runs per row.
         jobs: runs at a time, one thread each.
     """
-    from tagvis_lite.ablation import TABLES, markdown, read_results
-    from tagvis_lite.ablation import ablate as run_rows
+    from tagvis_lite.study.ablation import TABLES, markdown, read_results
+    from tagvis_lite.study.ablation import ablate as run_rows
 
     rows = TABLES[table]
     unknown = set(only) - {row.name for row in rows}
@@ -266,7 +266,7 @@ def demo(out: Path = Path("runs/demo"), videos: int = 16) -> None:
         out: folder for the page and its data.
         videos: number of held-out videos.
     """
-    from tagvis_lite.demo import run_demo
+    from tagvis_lite.commands.demo import run_demo
 
     page = run_demo(out, videos)
     print(f"Open {page.resolve().as_uri()}")
@@ -294,8 +294,8 @@ def notebooks(
         jobs: lessons that run at once; they share the cores.
         timeout: seconds after which a lesson is stopped.
     """
-    from tagvis_lite.lessons.results import LessonResult
-    from tagvis_lite.lessons.runner import run_notebooks
+    from tagvis_lite.course.results import LessonResult
+    from tagvis_lite.course.run import run_notebooks
 
     def finished(result: LessonResult) -> None:
         print(f"{result.status:<7} {result.seconds:7.1f} s  {result.name}", flush=True)

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tagvis_lite.clips import make_clip, spread_indices
 from tagvis_lite.config import Config, DataConfig
-from tagvis_lite.data.clips import make_clip, spread_indices
 from tagvis_lite.instances import Instances, cluster_instances
 from tagvis_lite.video import BACKGROUND, Prediction, Tracks, Video
 

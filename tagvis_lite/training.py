@@ -34,8 +34,8 @@ from torch import Tensor, nn
 
 from tagvis_lite.atomic import write_atomically
 from tagvis_lite.checkpoint import load_state, save_network, save_state
+from tagvis_lite.clips import ClipDataset
 from tagvis_lite.config import Config, TrainConfig, config_from_dict, config_to_dict
-from tagvis_lite.data.clips import ClipDataset
 from tagvis_lite.data.sequence import batches as batches_of
 from tagvis_lite.data.sequence import clip_generator, clips_per_step, total_steps
 from tagvis_lite.evaluation.davis import DavisScores, evaluate_davis

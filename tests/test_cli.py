@@ -112,7 +112,7 @@ def test_toy_after_a_kill_starts_anew(tmp_path: Path) -> None:
 def test_train_renders_toy_videos_without_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tagvis_lite.data import sources
+    from tagvis_lite.data import find as sources
 
     rendered = []
     real = sources.toy_training_data
@@ -528,7 +528,7 @@ def test_help(command: str, said: list[str], capsys: pytest.CaptureFixture[str])
 def test_an_interrupt_is_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    from tagvis_lite.data import sources
+    from tagvis_lite.data import find as sources
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

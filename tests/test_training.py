@@ -28,8 +28,8 @@ from torch import Tensor, nn
 
 from tagvis_lite import training, training_log
 from tagvis_lite.checkpoint import load_network, load_state
+from tagvis_lite.clips import make_clip
 from tagvis_lite.config import Config, TrainConfig
-from tagvis_lite.data.clips import make_clip
 from tagvis_lite.data.toy import ToyConfig, toy_split
 from tagvis_lite.evaluation.davis import DavisScores
 from tagvis_lite.losses import Losses, overall_loss

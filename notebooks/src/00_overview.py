@@ -31,9 +31,10 @@ from dataclasses import replace
 import numpy as np
 
 from tagvis_lite.checkpoint import load_network
+from tagvis_lite.course import check, explore, lesson_video, record, show, subplots
+from tagvis_lite.course.checks.lesson_00 import check_mirrored_score
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.evaluation.davis import evaluate_davis, sequence_scores
-from tagvis_lite.figures import filmstrip, tag_histogram
 from tagvis_lite.inference import (
     interpolate_ids,
     merge_repeats,
@@ -42,11 +43,10 @@ from tagvis_lite.inference import (
     read_clip,
 )
 from tagvis_lite.instances import cluster_instances
-from tagvis_lite.lessons import check, explore, lesson_video, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_00 import check_mirrored_score
-from tagvis_lite.overlay import instance_colours, overlay
 from tagvis_lite.shipped import shipped
 from tagvis_lite.video import Video
+from tagvis_lite.views.figures import filmstrip, tag_histogram
+from tagvis_lite.views.overlay import instance_colours, overlay
 
 # %% [markdown]
 # ## A question

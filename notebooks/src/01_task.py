@@ -35,15 +35,15 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as rle
 
+from tagvis_lite.clips import make_clip
 from tagvis_lite.config import PROFILES
-from tagvis_lite.data.clips import make_clip
+from tagvis_lite.course import check, explore, lesson_video, record, show, subplots
+from tagvis_lite.course.checks.lesson_01 import check_to_semantic
 from tagvis_lite.data.davis import read_davis, write_davis
 from tagvis_lite.data.toy import CATEGORIES
 from tagvis_lite.data.youtube_vis import read_youtube_vis, write_youtube_vis
-from tagvis_lite.lessons import check, explore, lesson_video, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_01 import check_to_semantic
-from tagvis_lite.overlay import overlay
 from tagvis_lite.video import BACKGROUND, VOID
+from tagvis_lite.views.overlay import overlay
 
 # %% [markdown]
 # ## A question

@@ -33,12 +33,12 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
+from tagvis_lite.clips import ClipDataset, make_clip, sample_indices, spread_indices
 from tagvis_lite.config import PROFILES
-from tagvis_lite.data.clips import ClipDataset, make_clip, sample_indices, spread_indices
+from tagvis_lite.course import COLOURS, check, explore, lesson_video, record, show, subplots
+from tagvis_lite.course.checks.lesson_02 import check_sampler
 from tagvis_lite.data.toy import ToyConfig, render_video
-from tagvis_lite.lessons import COLOURS, check, explore, lesson_video, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_02 import check_sampler
-from tagvis_lite.overlay import overlay
+from tagvis_lite.views.overlay import overlay
 
 config = PROFILES[PROFILE].data
 generator = torch.Generator().manual_seed(SEED)
@@ -332,7 +332,7 @@ check(sampler, check_sampler)
 # %% [markdown]
 # ## In the package
 #
-# `tagvis_lite.data.clips` holds both choices of frames, `make_clip`, and the data set for a `DataLoader`.
+# `tagvis_lite.clips` holds both choices of frames, `make_clip`, and the data set for a `DataLoader`.
 
 # %%
 for total in range(1, 100, 7):

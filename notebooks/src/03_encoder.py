@@ -34,8 +34,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.video import r2plus1d_18
 
 from tagvis_lite.config import PROFILES
-from tagvis_lite.lessons import COLOURS, check, explore, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_03 import check_keep_time
+from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
+from tagvis_lite.course.checks.lesson_03 import check_keep_time
 from tagvis_lite.model.encoder import Encoder
 
 torch.manual_seed(SEED)

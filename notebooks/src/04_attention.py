@@ -31,9 +31,9 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from tagvis_lite.course import COLOURS, check, lesson_network, lesson_video, record, show, subplots
+from tagvis_lite.course.checks.lesson_04 import check_non_local_step
 from tagvis_lite.inference import read_clip
-from tagvis_lite.lessons import COLOURS, check, lesson_network, lesson_video, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_04 import check_non_local_step
 from tagvis_lite.model.attention import (
     Attention,
     literal_attention,
@@ -41,8 +41,8 @@ from tagvis_lite.model.attention import (
     pooled_attention,
 )
 from tagvis_lite.model.network import location_embedding
-from tagvis_lite.widgets import AttentionPicker
-from tagvis_lite.widgets.attention_picker import attention_over_clip
+from tagvis_lite.views import AttentionPicker
+from tagvis_lite.views.attention_picker import attention_over_clip
 
 torch.manual_seed(SEED)
 _ = torch.set_grad_enabled(False)  # nothing is trained here

@@ -33,15 +33,15 @@ import torch
 from torch import nn
 
 from tagvis_lite.checkpoint import load_network
+from tagvis_lite.clips import make_clip, spread_indices
 from tagvis_lite.config import PROFILES
-from tagvis_lite.data.clips import make_clip, spread_indices
+from tagvis_lite.course import COLOURS, check, explore, lesson_video, record, show, subplots
+from tagvis_lite.course.checks.lesson_05 import check_output_size
 from tagvis_lite.data.toy import CATEGORIES
 from tagvis_lite.inference import predict_clip
-from tagvis_lite.lessons import COLOURS, check, explore, lesson_video, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_05 import check_output_size
 from tagvis_lite.model.tags import Bottleneck, TagGenerator
 from tagvis_lite.shipped import shipped
-from tagvis_lite.widgets import TagSpace
+from tagvis_lite.views import TagSpace
 
 # %%
 torch.manual_seed(SEED)

@@ -30,11 +30,11 @@ OUT = ""  # folder for the metrics; empty keeps none
 import torch
 
 from tagvis_lite.config import PROFILES
-from tagvis_lite.lessons import check, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_06 import check_spectra_gradient
+from tagvis_lite.course import check, record, show, subplots
+from tagvis_lite.course.checks.lesson_06 import check_spectra_gradient
 from tagvis_lite.losses import instance_means, spectra_loss
-from tagvis_lite.tag_line import descend, draw_line, draw_paths
-from tagvis_lite.widgets import TagLine
+from tagvis_lite.views import TagLine
+from tagvis_lite.views.free_tags import descend, draw_line, draw_paths
 
 torch.manual_seed(SEED)
 config = PROFILES[PROFILE].loss

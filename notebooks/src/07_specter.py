@@ -30,11 +30,11 @@ OUT = ""  # folder for the metrics; empty keeps none
 import torch
 
 from tagvis_lite.config import PROFILES
-from tagvis_lite.lessons import COLOURS, check, explore, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_07 import check_pairwise_hinge
+from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
+from tagvis_lite.course.checks.lesson_07 import check_pairwise_hinge
 from tagvis_lite.losses import instance_means, specter_loss, spectra_loss, tagging_loss
-from tagvis_lite.tag_line import descend, draw_line, draw_paths
-from tagvis_lite.widgets import TagLine
+from tagvis_lite.views import TagLine
+from tagvis_lite.views.free_tags import descend, draw_line, draw_paths
 
 torch.manual_seed(SEED)
 config = PROFILES[PROFILE]

@@ -30,10 +30,10 @@ OUT = ""  # folder for the metrics; empty keeps none
 import torch
 
 from tagvis_lite.config import PROFILES
-from tagvis_lite.lessons import COLOURS, check, explore, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_08 import check_between_frames
+from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
+from tagvis_lite.course.checks.lesson_08 import check_between_frames
 from tagvis_lite.losses import instance_means, spectra_loss, tempra_loss
-from tagvis_lite.tag_line import descend, draw_frames
+from tagvis_lite.views.free_tags import descend, draw_frames
 
 torch.manual_seed(SEED)
 config = PROFILES[PROFILE].loss

@@ -30,11 +30,11 @@ OUT = ""  # folder for the metrics; empty keeps none
 import torch
 
 from tagvis_lite.config import PROFILES
-from tagvis_lite.lessons import check, explore, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_09 import check_temper
+from tagvis_lite.course import check, explore, record, show, subplots
+from tagvis_lite.course.checks.lesson_09 import check_temper
 from tagvis_lite.losses import instance_means, temper_loss
-from tagvis_lite.tag_line import descend, draw_frames
-from tagvis_lite.widgets import TagLine
+from tagvis_lite.views import TagLine
+from tagvis_lite.views.free_tags import descend, draw_frames
 
 torch.manual_seed(SEED)
 G = PROFILES[PROFILE].loss.margin

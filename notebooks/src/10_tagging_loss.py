@@ -33,13 +33,13 @@ from dataclasses import replace
 
 import torch
 
-from tagvis_lite.ablation import TABLE_3
 from tagvis_lite.config import PROFILES, LossConfig
-from tagvis_lite.lessons import COLOURS, check, explore, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_10 import check_drift
+from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
+from tagvis_lite.course.checks.lesson_10 import check_drift
 from tagvis_lite.losses import instance_means, tagging_loss, tagging_terms
-from tagvis_lite.tag_line import descend, draw_frames
-from tagvis_lite.widgets import TagLine
+from tagvis_lite.study.ablation import TABLE_3
+from tagvis_lite.views import TagLine
+from tagvis_lite.views.free_tags import descend, draw_frames
 
 torch.manual_seed(SEED)
 TERMS = ("spectra", "specter", "tempra", "temper")

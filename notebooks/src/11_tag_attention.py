@@ -33,8 +33,8 @@ import numpy as np
 import torch
 from matplotlib import colormaps
 
-from tagvis_lite.data.clips import make_clip, spread_indices
-from tagvis_lite.lessons import (
+from tagvis_lite.clips import make_clip, spread_indices
+from tagvis_lite.course import (
     COLOURS,
     check,
     explore,
@@ -44,10 +44,10 @@ from tagvis_lite.lessons import (
     show,
     subplots,
 )
-from tagvis_lite.lessons.checks.lesson_11 import check_flat_affinity
+from tagvis_lite.course.checks.lesson_11 import check_flat_affinity
 from tagvis_lite.losses import semantic_loss, tagging_loss
 from tagvis_lite.model.network import TagVIS
-from tagvis_lite.widgets import AttentionPicker
+from tagvis_lite.views import AttentionPicker
 
 _ = torch.manual_seed(SEED)
 

@@ -32,8 +32,8 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from tagvis_lite.data.clips import make_clip, spread_indices
-from tagvis_lite.lessons import (
+from tagvis_lite.clips import make_clip, spread_indices
+from tagvis_lite.course import (
     COLOURS,
     check,
     explore,
@@ -43,12 +43,12 @@ from tagvis_lite.lessons import (
     show,
     subplots,
 )
-from tagvis_lite.lessons.checks.lesson_12 import check_clip_cross_entropy
+from tagvis_lite.course.checks.lesson_12 import check_clip_cross_entropy
 from tagvis_lite.losses import overall_loss, semantic_loss, tagging_terms
 from tagvis_lite.model.attention import Attention
-from tagvis_lite.overlay import overlay
 from tagvis_lite.video import Clip, Prediction
-from tagvis_lite.widgets import AttentionPicker
+from tagvis_lite.views import AttentionPicker
+from tagvis_lite.views.overlay import overlay
 
 torch.manual_seed(SEED)
 _ = torch.set_grad_enabled(False)  # nothing is trained here

@@ -31,13 +31,13 @@ from dataclasses import replace
 
 import torch
 
-from tagvis_lite.ablation import TABLE_3
+from tagvis_lite.clips import make_clip
 from tagvis_lite.config import PROFILES
-from tagvis_lite.data.clips import make_clip
-from tagvis_lite.lessons import COLOURS, check, explore, lesson_video, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_13 import check_shape_ladder
+from tagvis_lite.course import COLOURS, check, explore, lesson_video, record, show, subplots
+from tagvis_lite.course.checks.lesson_13 import check_shape_ladder
 from tagvis_lite.losses import semantic_loss, tagging_loss
 from tagvis_lite.model.network import TagVIS
+from tagvis_lite.study.ablation import TABLE_3
 from tagvis_lite.video import Clip
 
 torch.manual_seed(SEED)

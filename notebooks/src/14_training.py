@@ -36,17 +36,17 @@ import torch
 from lightning_fabric import Fabric
 
 from tagvis_lite.checkpoint import load_network
+from tagvis_lite.clips import ClipDataset, make_clip, spread_indices
 from tagvis_lite.config import PROFILES
-from tagvis_lite.data.clips import ClipDataset, make_clip, spread_indices
-from tagvis_lite.data.sources import read_training_data, toy_training_data
+from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
+from tagvis_lite.course.checks.lesson_14 import check_training_step
+from tagvis_lite.data.find import read_training_data, toy_training_data
 from tagvis_lite.inference import predict_clip
-from tagvis_lite.lessons import COLOURS, check, explore, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_14 import check_training_step
 from tagvis_lite.losses import overall_loss
 from tagvis_lite.model.network import TagVIS
-from tagvis_lite.tag_line import draw_frames
 from tagvis_lite.training import learning_rate, total_steps, train, validate
 from tagvis_lite.video import Clip
+from tagvis_lite.views.free_tags import draw_frames
 
 # %% [markdown]
 # ## A question

@@ -34,17 +34,17 @@ import numpy as np
 import torch
 
 from tagvis_lite.checkpoint import load_network
+from tagvis_lite.clips import make_clip, spread_indices
 from tagvis_lite.config import PROFILES
-from tagvis_lite.data.clips import make_clip, spread_indices
+from tagvis_lite.course import COLOURS, check, explore, lesson_video, record, show, subplots
+from tagvis_lite.course.checks.lesson_15 import check_cluster_by_gaps
 from tagvis_lite.data.toy import ToyConfig, render_video
 from tagvis_lite.evaluation.davis import evaluate_davis
 from tagvis_lite.inference import interpolate_ids, merge_repeats, predict_clip, read_clip
 from tagvis_lite.instances import cluster_instances, modes_1d
-from tagvis_lite.lessons import COLOURS, check, explore, lesson_video, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_15 import check_cluster_by_gaps
-from tagvis_lite.overlay import instance_colours, overlay
 from tagvis_lite.shipped import shipped
 from tagvis_lite.video import Prediction, Video
+from tagvis_lite.views.overlay import instance_colours, overlay
 
 network, config = load_network(shipped("checkpoints/toy.safetensors"))
 settings = PROFILES[PROFILE].inference

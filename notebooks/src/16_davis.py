@@ -34,17 +34,17 @@ from matplotlib.colors import ListedColormap
 from scipy.ndimage import distance_transform_edt
 from scipy.optimize import linear_sum_assignment
 
+from tagvis_lite.clips import make_clip, spread_indices
 from tagvis_lite.config import PROFILES
-from tagvis_lite.data.clips import make_clip, spread_indices
+from tagvis_lite.course import COLOURS, check, record, show, subplots
+from tagvis_lite.course.checks.lesson_16 import check_object_similarity
 from tagvis_lite.data.davis import read_davis
 from tagvis_lite.data.toy import ToyConfig, render_video
 from tagvis_lite.evaluation.boundary import boundary_reach
 from tagvis_lite.evaluation.davis import evaluate_davis, sequence_scores
 from tagvis_lite.evaluation.davis_sequence import Statistics
 from tagvis_lite.inference import interpolate_ids
-from tagvis_lite.lessons import COLOURS, check, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_16 import check_object_similarity
-from tagvis_lite.widgets import Change, MaskEditor
+from tagvis_lite.views import Change, MaskEditor
 
 data = PROFILES[PROFILE].data
 label_size, clip_frames = data.size[0] // data.label_stride, data.clip_frames

@@ -29,13 +29,13 @@ OUT = ""  # folder for the metrics; empty keeps none
 import numpy as np
 
 from tagvis_lite.checkpoint import load_network
+from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
+from tagvis_lite.course.checks.lesson_17 import check_sequence_iou
 from tagvis_lite.data.toy import render_video
 from tagvis_lite.evaluation.youtube_vis import evaluate_tracks, evaluate_youtube_vis
 from tagvis_lite.evaluation.youtube_vis_submission import track_results
 from tagvis_lite.inference import interpolate_ids, merge_repeats, predict_clip, read_clip
 from tagvis_lite.instances import cluster_instances
-from tagvis_lite.lessons import COLOURS, check, explore, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_17 import check_sequence_iou
 from tagvis_lite.shipped import shipped
 from tagvis_lite.video import Tracks, Video
 

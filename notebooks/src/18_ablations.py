@@ -38,21 +38,22 @@ from scipy import stats
 from scipy.ndimage import gaussian_filter
 from torch.nn.functional import cosine_similarity
 
-# %% tags=["imports"]
-from tagvis_lite.ablation import READINGS, TABLE_3, markdown, read_results
 from tagvis_lite.checkpoint import load_network
+from tagvis_lite.clips import make_clip, spread_indices
 from tagvis_lite.config import PROFILES
-from tagvis_lite.data.clips import make_clip, spread_indices
+from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
+from tagvis_lite.course.checks.lesson_18 import check_half_push, check_paired_difference
 from tagvis_lite.data.toy import CATEGORIES, ToySplit
 from tagvis_lite.evaluation.davis import sequence_scores
 from tagvis_lite.inference import predict_clip
 from tagvis_lite.instances import cluster_instances
-from tagvis_lite.lessons import COLOURS, check, explore, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_18 import check_half_push, check_paired_difference
 from tagvis_lite.losses import instance_means, overall_loss, specter_loss, temper_loss
 from tagvis_lite.model.attention import Attention
 from tagvis_lite.model.network import TagVIS
 from tagvis_lite.shipped import shipped
+
+# %% tags=["imports"]
+from tagvis_lite.study.ablation import READINGS, TABLE_3, markdown, read_results
 from tagvis_lite.video import VOID, Clip, Prediction
 
 # %% [markdown]
@@ -663,7 +664,7 @@ check(half_push, check_half_push)
 
 # %% [markdown]
 # To train an ablation of your own, write it as a `Row` (a name, a title, a group and the change), put it into `READINGS` of
-# `tagvis_lite/ablation.py`, and run `tagvis ablate --table readings --only your-row --seeds 3` with the budget above.
+# `tagvis_lite/study/ablation.py`, and run `tagvis ablate --table readings --only your-row --seeds 3` with the budget above.
 #
 # **More than chance?** (10 minutes). Return the mean of the differences *without minus full*, seed by seed, and half
 # the width of its 95 % interval.
@@ -709,7 +710,7 @@ check(paired_difference, check_paired_difference)
 # %% [markdown]
 # ## In the package
 #
-# `tagvis_lite.ablation` holds the rows, runs them and summarises. `read_results` refuses runs of unequal training and gives each
+# `tagvis_lite.study.ablation` holds the rows, runs them and summarises. `read_results` refuses runs of unequal training and gives each
 # row's own mean and interval; ours above are intervals of *differences*. This is the whole table, ours beside the paper's:
 
 # %%

@@ -39,14 +39,14 @@ from torch.utils.flop_counter import FlopCounterMode
 
 # %% tags=["imports"]
 from tagvis_lite.config import PAPER, TOY
+from tagvis_lite.course import check, explore, lesson_network, lesson_video, record, show, subplots
+from tagvis_lite.course.checks.lesson_19 import check_median_seconds
 from tagvis_lite.data.toy import ToyConfig, render_video
 from tagvis_lite.inference import interpolate_ids, merge_repeats, predict_clip, read_clip
 from tagvis_lite.instances import cluster_instances
-from tagvis_lite.lessons import check, explore, lesson_network, lesson_video, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_19 import check_median_seconds
 from tagvis_lite.model.attention import literal_attention, pooled_attention
 from tagvis_lite.model.network import TagVIS
-from tagvis_lite.profiling import profile_inference
+from tagvis_lite.study.speed import profile_inference
 from tagvis_lite.video import Video
 
 torch.manual_seed(SEED)

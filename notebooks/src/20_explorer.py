@@ -44,16 +44,16 @@ from PIL import Image
 # %% tags=["imports"]
 from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import PROFILES
+from tagvis_lite.course import check, explore, lesson_video, record, show, subplots
+from tagvis_lite.course.checks.lesson_20 import check_find_failure
 from tagvis_lite.data.toy import CATEGORIES, toy_split
 from tagvis_lite.inference import merge_repeats, predict_clip, predict_video, read_clip
 from tagvis_lite.instances import cluster_instances
-from tagvis_lite.lessons import check, explore, lesson_video, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_20 import check_find_failure
 from tagvis_lite.losses import instance_means
-from tagvis_lite.overlay import instance_colours
 from tagvis_lite.shipped import shipped
 from tagvis_lite.video import VOID, Prediction, Video
-from tagvis_lite.widgets import TagSpace
+from tagvis_lite.views import TagSpace
+from tagvis_lite.views.overlay import instance_colours
 
 # %% [markdown]
 # ## A question

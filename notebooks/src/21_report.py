@@ -34,23 +34,22 @@ import numpy as np
 from IPython.display import Markdown
 from scipy import stats
 
-from tagvis_lite.ablation import READINGS, TABLE_3, difference_interval
-
 # %% tags=["imports"]
 from tagvis_lite.checkpoint import load_network
-from tagvis_lite.claims import ABLATION, CARD, NOT_RUN, beyond_chance, read_tables, untraced
-from tagvis_lite.claims import table_1 as lines_of_table_1
-from tagvis_lite.claims import table_2 as lines_of_table_2
-from tagvis_lite.claims import table_3 as lines_of_table_3
+from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
+from tagvis_lite.course.checks.lesson_21 import check_difference_interval
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.evaluation.davis import evaluate_davis
 from tagvis_lite.evaluation.held_out import TEST_VIDEOS
 from tagvis_lite.evaluation.tables import markdown_table
 from tagvis_lite.inference import predict_video
-from tagvis_lite.lessons import COLOURS, check, explore, record, show, subplots
-from tagvis_lite.lessons.checks.lesson_21 import check_difference_interval
-from tagvis_lite.report import REPORT, figures, report
 from tagvis_lite.shipped import shipped
+from tagvis_lite.study.ablation import READINGS, TABLE_3, difference_interval
+from tagvis_lite.study.claims import ABLATION, CARD, NOT_RUN, beyond_chance, read_tables, untraced
+from tagvis_lite.study.claims import table_1 as lines_of_table_1
+from tagvis_lite.study.claims import table_2 as lines_of_table_2
+from tagvis_lite.study.claims import table_3 as lines_of_table_3
+from tagvis_lite.study.report import REPORT, figures, report
 
 runs_folder = shipped(ABLATION)
 
@@ -482,7 +481,7 @@ check(my_difference_interval, check_difference_interval)
 # %% [markdown]
 # ## In the package
 #
-# `tagvis_lite.claims` holds the paper's tables and builds ours; `python -m tagvis_lite.report` writes them
+# `tagvis_lite.study.claims` holds the paper's tables and builds ours; `python -m tagvis_lite.study.report` writes them
 # to [docs/report.md](../docs/report.md). Our `trace` goes through that page, and so does the package's
 # `untraced`, which also knows the differences from the full model.
 
@@ -529,7 +528,9 @@ metrics = {
 record("21", metrics, profile=PROFILE, seed=SEED, data=DATA, out=OUT)
 
 # %%
-assert lost == [], f"docs/report.md has numbers without a run: {lost}; python -m tagvis_lite.report"
+assert lost == [], (
+    f"docs/report.md has numbers without a run: {lost}; python -m tagvis_lite.study.report"
+)
 assert noticed == ["99.9"], "a forged number must be noticed"
 assert untraced(forged) == ["this project, J&F: 99.9"]
 assert metrics["rows of the paper"] == 8 + 7 + 12

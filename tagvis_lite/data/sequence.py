@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from tagvis_lite.clips import ClipDataset
 from tagvis_lite.config import TrainConfig
-from tagvis_lite.data.clips import ClipDataset
 from tagvis_lite.video import Clip
 
 

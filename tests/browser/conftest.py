@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tagvis_lite.widgets.view import View
+from tagvis_lite.views.view import View
 
 FLAGS = [
     "--headless",

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from tagvis_lite.widgets import AttentionPicker
-from tagvis_lite.widgets.attention_picker import attention_over_clip
+from tagvis_lite.views import AttentionPicker
+from tagvis_lite.views.attention_picker import attention_over_clip
 
 FRAMES, GRID = 3, (4, 5)
 ALT = "One position asks and every frame has a map of its own"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tagvis_lite.widgets import FlipBook
+from tagvis_lite.views import FlipBook
 
 
 def page_of(colour: tuple[int, int, int]) -> bytes:

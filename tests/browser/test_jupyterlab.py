@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "build" / "screenshots"
 CELLS = [
     """from matplotlib.figure import Figure
-from tagvis_lite.lessons import explore
+from tagvis_lite.course import explore
 
 def draw(figure, slope):
     axis = figure.subplots()
@@ -32,15 +32,15 @@ def draw(figure, slope):
 
 alt = "Three lines from a flat one to a steep one"
 explore(draw, [1, 2, 3], label="slope", title="steeper", alt=alt)""",
-    """from tagvis_lite.widgets import TagLine
-from tagvis_lite.widgets.tag_line import scatter
+    """from tagvis_lite.views import TagLine
+from tagvis_lite.views.tag_line import scatter
 
 TagLine(*scatter(3), title="tags part", alt="Dots on a line gather and then part")""",
     """import numpy as np
 import torch
 from tagvis_lite.config import InferenceConfig
 from tagvis_lite.video import Prediction
-from tagvis_lite.widgets import TagSpace
+from tagvis_lite.views import TagSpace
 
 tags = torch.zeros(6, 32, 32)
 tags[:, :, 16:] = 2
@@ -49,13 +49,13 @@ logits[0, :, 8:24, 4:28] = -2
 frames = np.full((6, 32, 32, 3), 120, np.uint8)
 alt = "Two objects with tags of zero and of two"
 TagSpace(frames, Prediction(tags, logits), InferenceConfig(), title="two heaps", alt=alt)""",
-    """from tagvis_lite.widgets import AttentionPicker
+    """from tagvis_lite.views import AttentionPicker
 
 maps = np.full((6, 16, 6, 16), 1 / 16)
 maps[:, 3] = np.eye(16)[3]
 alt = "Position three looks at itself, all others everywhere"
 AttentionPicker(frames, maps, grid=(4, 4), title="one looks at itself", alt=alt)""",
-    """from tagvis_lite.widgets import Change, MaskEditor
+    """from tagvis_lite.views import Change, MaskEditor
 
 truth = np.zeros((40, 40), bool)
 truth[12:28, 12:28] = True

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tagvis_lite.evaluation.one_mask import mask_scores
-from tagvis_lite.widgets import Change, MaskEditor
-from tagvis_lite.widgets.mask_editor import (
+from tagvis_lite.evaluation.mask_scores import mask_scores
+from tagvis_lite.views import Change, MaskEditor
+from tagvis_lite.views.mask_editor import (
     KIND_COLOURS,
     NEAR,
     NOTHING,

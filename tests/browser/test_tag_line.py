@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tagvis_lite.widgets import TagLine
-from tagvis_lite.widgets.tag_line import TERMS, scatter
+from tagvis_lite.views import TagLine
+from tagvis_lite.views.tag_line import TERMS, scatter
 
 
 def line(frames: int = 1, instances: int = 3, pixels: int = 4) -> TagLine:

@@ -12,7 +12,7 @@ import torch
 from tagvis_lite.config import InferenceConfig
 from tagvis_lite.instances import cluster_instances
 from tagvis_lite.video import Prediction
-from tagvis_lite.widgets import TagSpace
+from tagvis_lite.views import TagSpace
 
 T, H, W = 3, 20, 30
 

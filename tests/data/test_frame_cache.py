@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tagvis_lite.data.files import ImageFrames
+from tagvis_lite.data.find import read_training_data
 from tagvis_lite.data.frame_cache import (
     FOLDER,
     MappedFrames,
@@ -17,7 +18,6 @@ from tagvis_lite.data.frame_cache import (
     from_frame_cache,
     write_frame_cache,
 )
-from tagvis_lite.data.sources import read_training_data
 from tagvis_lite.video import Video
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "toy"

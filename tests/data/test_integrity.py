@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from tagvis_lite.data.davis import read_label_map, write_label_map
+from tagvis_lite.data.find import read_training_data
 from tagvis_lite.data.integrity import check_files, check_root, report_table
-from tagvis_lite.data.sources import read_training_data
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "toy"
 FRAMES, LABELS = "JPEGImages/480p", "Annotations_unsupervised/480p"

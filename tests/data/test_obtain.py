@@ -13,9 +13,9 @@ from zipfile import ZipFile
 import pytest
 
 from tagvis_lite.data.davis import read_davis
+from tagvis_lite.data.find import read_training_data
 from tagvis_lite.data.integrity import check_root
 from tagvis_lite.data.obtain import obtain_davis, obtain_youtube_vis
-from tagvis_lite.data.sources import read_training_data
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "toy"
 

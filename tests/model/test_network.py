@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from tagvis_lite.ablation import TABLE_3
 from tagvis_lite.config import PAPER, Config, LossConfig, ModelConfig
 from tagvis_lite.losses import Losses, overall_loss
 from tagvis_lite.model.network import TagVIS, location_embedding
 from tagvis_lite.model.tags import upsample
+from tagvis_lite.study.ablation import TABLE_3
 from tagvis_lite.video import Clip, Prediction
 
 MODEL = ModelConfig(

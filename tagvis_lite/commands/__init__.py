@@ -1,0 +1,1 @@
+"""What `tagvis` does: one file per command."""

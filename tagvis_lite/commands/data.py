@@ -1,0 +1,143 @@
+"""`tagvis data ...`: get real data, check it, make composites of it, and cache its frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg, subcommand
+
+
+def davis(out: Path, sha256: str | None = None, url: str | None = None) -> None:
+    """Download and unpack DAVIS-2017 Unsupervised, trainval, 480p; goes on where it stopped.
+
+    Its makers publish no hash. The one of your download is printed, kept beside the archive, and
+    checked when the command is run again.
+
+    Args:
+        out: folder for the archive and, inside, the root DAVIS.
+        sha256: what the SHA-256 of the archive must be.
+        url: another address of the same archive, such as a mirror.
+    """
+    from tagvis_lite.data.integrity import check_root, report_table
+    from tagvis_lite.data.obtain import DAVIS_URL, obtain_davis
+
+    root, found = obtain_davis(out, url=url or DAVIS_URL, sha256=sha256)
+    print(f"SHA-256 of the archive: {found}")
+    print(report_table(check_root(root, decode=False)))
+    print(f"{root} is ready; to decode every frame once: tagvis data check {root}")
+
+
+def youtube_vis(archives: Path, out: Path) -> None:
+    """Unpack YouTube-VIS 2019 or 2021 from the archives its makers hand out after registration.
+
+    Args:
+        archives: folder with train.zip, valid.zip, test.zip or some of them, and for 2019
+            train.json, valid.json, test.json beside them, as youtube-vos.org/dataset/vis names
+            them.
+        out: root to make, or to complete.
+    """
+    from tagvis_lite.data.obtain import obtain_youtube_vis
+
+    splits = obtain_youtube_vis(archives, out)
+    print(f"{out}: {', '.join(splits)} unpacked; to look at every file: tagvis data check {out}")
+
+
+def check(root: Positional[Path], fast: bool = False) -> None:
+    """Look at every file of a DAVIS or YouTube-VIS root; exit code 1 if anything is wrong.
+
+    Args:
+        root: of the data set.
+        fast: read only headers and ends of frames; damage in between is not found.
+    """
+    from tagvis_lite.data.integrity import check_root, report_table
+
+    reports = check_root(root, decode=not fast)
+    # a sequence may stand in several lists
+    problems = list(dict.fromkeys(p for report in reports for p in report.problems))
+    for problem in problems:
+        print(problem)
+    print(report_table(reports))
+    if problems:
+        raise SystemExit(1)
+
+
+def composite(
+    source: Path,
+    out: Path,
+    train: int = 64,
+    validation: int = 8,
+    test: int = 16,
+    objects: tuple[int, int] = (2, 4),
+    frames: int | None = None,
+    size: tuple[int, int] | None = None,
+    seed: int = 0,
+    split: str = "train",
+    layout: Literal["davis", "youtube-vis"] = "davis",
+) -> None:
+    """Make multi-instance videos: cut objects out of real sequences, paste them over others.
+
+    Composites are no real videos: composites.json says what each is made of. No sequence is used
+    in two splits. A run that was stopped goes on.
+
+    Args:
+        source: DAVIS root, of 2017, or of 2016 with one object a sequence.
+        out: root to write.
+        train: number of training videos.
+        validation: number of validation videos.
+        test: number of test videos.
+        objects: fewest and most instances of a video, those of the background included.
+        frames: of each video; as many as its background has when not given.
+        size: height and width; those of the background when not given.
+        seed: of the random choices.
+        split: which sequences of the source to use.
+        layout: of the root to write.
+    """
+    from tagvis_lite.study.composites.composite_set import write_composites
+
+    counts = {"train": train, "validation": validation, "test": test}
+    sources = write_composites(
+        source,
+        out,
+        counts,
+        split=split,
+        layout=layout,
+        objects=objects,
+        num_frames=frames,
+        size=size,
+        seed=seed,
+    )
+    for part, names in sources.items():
+        print(f"{out}: {counts[part]} {part} composites of {len(names)} sequences")
+
+
+def cache(root: Positional[Path], max_gb: float = 32.0) -> None:
+    """Decode all training frames of a root once; `tagvis train --data ROOT` then reads those.
+
+    Args:
+        root: of DAVIS or YouTube-VIS.
+        max_gb: what the cache, the folder ROOT/frame_cache, may take, in 10^9 bytes. Delete the
+            folder to be rid of it.
+    """
+    from tagvis_lite.data.find import read_training_data
+    from tagvis_lite.data.frame_cache import FOLDER, frame_cache_size, write_frame_cache
+
+    data = read_training_data(root, use_cache=False)
+    videos = [*data.train, *data.validation]
+    size = frame_cache_size(videos) / 1e9
+    number = sum(len(video) for video in videos)
+    print(f"{root / FOLDER}: {size:.2f} GB for {number} frames of {len(videos)} videos", flush=True)
+    write_frame_cache(videos, root, max_bytes=int(max_gb * 1e9))
+
+
+Command = (
+    Annotated[None, subcommand("davis", constructor=davis)]
+    | Annotated[None, subcommand("youtube-vis", constructor=youtube_vis)]
+    | Annotated[None, subcommand("check", constructor=check)]
+    | Annotated[None, subcommand("composite", constructor=composite)]
+    | Annotated[None, subcommand("cache", constructor=cache)]
+)
+
+
+def data(command: Annotated[Command, arg(name="")]) -> None:
+    """Get real data, check it, make composites of it, and cache its frames."""

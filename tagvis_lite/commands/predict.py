@@ -1,0 +1,142 @@
+"""Predict a set of videos into files that people, DAVIS and YouTube-VIS can read.
+
+    OUT/overlays/<video>.mp4        instances drawn over the frames
+    OUT/davis/<video>/<frame>.png   palette PNGs, ready for `tagvis evaluate davis --results`
+    OUT/results.json                YouTube-VIS results
+    OUT/results.zip                 the same, ready to submit
+    OUT/parts/<video>.json          the part of results.json of each finished video
+    OUT/run.json                    which weights and config they are of
+
+A part is written after everything else of its video, so a killed run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+import numpy as np
+from torch import nn
+from tqdm.auto import tqdm
+
+from tagvis_lite.atomic import write_atomically
+from tagvis_lite.config import Config, config_to_dict
+from tagvis_lite.data.files import write_video_file
+from tagvis_lite.evaluation.davis_submission import write_davis_result
+from tagvis_lite.evaluation.youtube_vis_submission import track_results
+from tagvis_lite.inference import predict_video
+from tagvis_lite.video import Tracks, Video
+from tagvis_lite.views.overlay import overlay
+
+
+def predict_to_files(
+    network: nn.Module,
+    config: Config,
+    videos: Sequence[Video],
+    out: Path,
+    *,
+    weights: str,
+    video_ids: Mapping[str, int] | None = None,
+    device: str = "cpu",
+) -> int:
+    """Predict every video that `out` does not hold yet.
+
+    Args:
+        network: a `TagVIS` or a `FastTagVIS`, in any mode.
+        config: of the network; data and inference are used.
+        videos: what to predict; names are unique.
+        out: folder to fill.
+        weights: what tells these weights from others, such as a hash: results of other weights or
+            of another config are not mixed.
+        video_ids: `video_id` of each name in results.json; counted from 1 when not given.
+        device: where the network runs.
+
+    Returns:
+        Number of videos that were predicted now, not earlier.
+
+    Raises:
+        ValueError: `out` holds results of other weights, of another config, or of another video
+            of the same name; or see `predict_video`.
+    """
+    _open_run(out, {"weights": weights, "config": config_to_dict(config)})
+    video_ids = video_ids or {video.name: k for k, video in enumerate(videos, start=1)}
+    network = network.to(device)
+    parts = {video.name: out / "parts" / f"{video.name}.json" for video in videos}
+    waiting = [video for video in videos if not _is_done(parts[video.name], video)]
+    with tqdm(waiting, desc="predict", unit="video", mininterval=1.0, disable=None) as bar:
+        for video in bar:
+            tracks = predict_video(network, video, config, device)
+            write_davis_result(tracks, out / "davis")
+            target = out / "overlays" / f"{video.name}.mp4"
+            write_video_file(target, _drawn(video, tracks), video.fps)
+            entries = track_results(tracks, video_ids[video.name])
+            _write_json(parts[video.name], {"video": _fingerprint(video), "entries": entries})
+    _write_results(
+        out,
+        [
+            {**entry, "video_id": video_ids[name]}
+            for name, path in parts.items()
+            for entry in _read_json(path)["entries"]
+        ],
+    )
+    return len(waiting)
+
+
+def _drawn(video: Video, tracks: Tracks) -> Iterator[np.ndarray]:
+    for t in range(len(video)):
+        yield overlay(video.frames[t], tracks.ids[t])
+
+
+def _write_results(out: Path, results: Sequence[Mapping[str, Any]]) -> None:
+    text = json.dumps(results)
+
+    def write_zip(temporary: Path) -> None:
+        member = ZipInfo("results.json")  # without the time of day: same results, same file
+        with ZipFile(temporary, "w") as archive:
+            archive.writestr(member, text, ZIP_DEFLATED)
+
+    write_atomically(out / "results.json", lambda temporary: temporary.write_text(text))
+    write_atomically(out / "results.zip", write_zip)
+
+
+def _is_done(part: Path, video: Video) -> bool:
+    if not part.exists():
+        return False
+    if _read_json(part)["video"] != _fingerprint(video):
+        raise ValueError(
+            f"{part} is of another video named {video.name!r}: choose another folder for the "
+            "results, or delete that one"
+        )
+    return True
+
+
+def _fingerprint(video: Video) -> str:
+    """Tells apart videos of one name, by their length and first frame."""
+    frame = hashlib.sha256(video.read_frames([0]).tobytes()).hexdigest()
+    return f"{len(video)} frames, the first {frame}"
+
+
+def _open_run(out: Path, run: Mapping[str, Any]) -> None:
+    path = out / "run.json"
+    wanted = json.loads(json.dumps(run))
+    if path.exists() and _read_json(path) != wanted:
+        raise ValueError(
+            f"{out} holds results of other weights or of another config (see {path}): choose "
+            "another folder, or delete it"
+        )
+    _write_json(path, wanted)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): delete it") from error
+
+
+def _write_json(path: Path, value: object) -> None:
+    write_atomically(path, lambda temporary: temporary.write_text(json.dumps(value)))

@@ -1,0 +1,1 @@
+"""What was measured with the method: ablations, the report, speed, composites."""

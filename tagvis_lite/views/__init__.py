@@ -1,0 +1,46 @@
+"""Live views of tags, attention and masks for notebooks, on anywidget.
+
+Each is a pure function that is tested alone, and a thin view of what it returns: Python here, the
+drawing in the JavaScript file of the same name. Moving through frames or steps happens in the
+browser, so it also works without a kernel; what needs the model or a loss goes to the kernel.
+
+figures           plots of clips, tags and scores; one text for each
+overlay           instances drawn over frames; the colours
+free_tags         descent on free tags, what TagLine shows
+view              View: script and style put together, and a picture where there is no kernel
+flip_book         FlipBook: pictures behind one slider
+tag_line          TagLine: tags as free parameters under chosen losses
+tag_space         TagSpace: a prediction in four linked views, clustered again as sliders move
+attention_picker  AttentionPicker: a position and where it looks, over all frames
+mask_editor       MaskEditor: a mask that is moved, shrunk and grown, with its J and F
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tagvis_lite.views.attention_picker import AttentionPicker
+    from tagvis_lite.views.flip_book import FlipBook
+    from tagvis_lite.views.mask_editor import Change, MaskEditor
+    from tagvis_lite.views.tag_line import TagLine
+    from tagvis_lite.views.tag_space import TagSpace
+
+__all__ = ["AttentionPicker", "Change", "FlipBook", "MaskEditor", "TagLine", "TagSpace"]
+
+_HOME = {
+    "AttentionPicker": "attention_picker",
+    "Change": "mask_editor",
+    "FlipBook": "flip_book",
+    "MaskEditor": "mask_editor",
+    "TagLine": "tag_line",
+    "TagSpace": "tag_space",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a view when it is first named: figures and overlays need no widgets."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

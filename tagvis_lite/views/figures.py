@@ -1,0 +1,178 @@
+"""Static figures used in more than one place, as matplotlib figures."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from tagvis_lite.atomic import write_atomically
+from tagvis_lite.evaluation.davis import DavisScores
+from tagvis_lite.video import BACKGROUND, VOID
+from tagvis_lite.views.overlay import OKABE_ITO, instance_colours, overlay
+
+
+def filmstrip(
+    frames: np.ndarray,
+    tags: np.ndarray,
+    predicted: np.ndarray,
+    ground_truth: np.ndarray | None = None,
+    *,
+    title: str,
+    columns: int = 4,
+) -> Figure:
+    """One video in rows: frames, tags of the predicted foreground, instances, ground truth.
+
+    Args:
+        frames: uint8, T x H x W x 3.
+        tags: float, T x h x w.
+        predicted: uint8, T x H x W.
+        ground_truth: uint8, T x H x W, or None for no such row.
+        title: what the reader should take away.
+        columns: frames shown, spread evenly.
+    """
+    shown = np.linspace(0, len(frames) - 1, min(columns, len(frames))).round().astype(int)
+    rows = ["frame", "tags", "instances"] + ["ground truth"] * (ground_truth is not None)
+    height, width = frames.shape[1:3]
+    size = (max(4.5, 1.6 * len(shown) + 1.1), 1.6 * len(rows) * height / width + 0.6)
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08))
+    axes = figure.subplots(len(rows), len(shown), squeeze=False)
+    low, high = _tag_range(tags, predicted)
+    for column, t in enumerate(shown):
+        pictures = [frames[t], None, overlay(frames[t], predicted[t])]
+        if ground_truth is not None:
+            pictures.append(overlay(frames[t], ground_truth[t]))
+        for row, picture in enumerate(pictures):
+            if picture is not None:
+                axes[row, column].imshow(picture)
+        foreground = resized(predicted[t] != BACKGROUND, tags.shape[1:])
+        image = axes[1, column].imshow(
+            np.ma.masked_where(~foreground, tags[t]),
+            cmap="viridis",
+            vmin=low,
+            vmax=high,
+            extent=(-0.5, width - 0.5, height - 0.5, -0.5),
+        )
+        axes[1, column].set_facecolor("black")
+        axes[0, column].set_title(f"t = {t}", fontsize=9)
+    for row, name in enumerate(rows):
+        axes[row, 0].set_ylabel(name, fontsize=9)
+    for axis in axes.flat:
+        axis.set_xticks([])
+        axis.set_yticks([])
+    figure.colorbar(image, ax=axes, label="tag", fraction=0.05, shrink=1 / len(rows))
+    figure.suptitle(title, fontsize=10, parse_math=False)
+    return figure
+
+
+def tag_histogram(
+    tags: np.ndarray, ids: np.ndarray, modes: dict[int, float], *, title: str
+) -> Figure:
+    """Tags of each instance along the tag line, with the modes that the clustering found.
+
+    Args:
+        tags: float, T x h x w.
+        ids: uint8, T x h x w: which instance each pixel belongs to.
+        modes: tag of each predicted instance.
+        title: what the reader should take away.
+    """
+    figure = Figure(figsize=(6, 2.4), layout="constrained")
+    axis = figure.subplots()
+    instances = [n for n in np.unique(ids).tolist() if n not in (BACKGROUND, VOID)]
+    colours = instance_colours() / 255
+    if instances:
+        values = [tags[ids == n] for n in instances]
+        bins = np.linspace(*_tag_range(tags, ids), 80).tolist()
+        axis.hist(
+            values,
+            bins=bins,
+            stacked=True,
+            color=[colours[n] for n in instances],
+            label=[f"instance {n}" for n in instances],
+        )
+        columns = 1 + (len(instances) - 1) // 10
+        figure.legend(loc="outside right upper", fontsize=8, ncols=columns)
+    else:
+        axis.text(0.5, 0.5, "no instance found", ha="center", transform=axis.transAxes)
+        axis.set_xticks([])
+        axis.set_yticks([])
+    for mode in modes.values():
+        axis.axvline(mode, color="black", linewidth=1, linestyle="--")
+    axis.set_xlabel("tag (dashed: the modes found)")
+    axis.set_ylabel("pixels of the clip")
+    axis.set_title(title, fontsize=10, parse_math=False)
+    return figure
+
+
+def _tag_range(tags: np.ndarray, ids: np.ndarray) -> tuple[float, float]:
+    """Range that holds all but stray tags of the instances."""
+    small = np.stack([resized(frame != BACKGROUND, tags.shape[1:]) for frame in ids])
+    values = tags[small] if small.any() else tags
+    low, high = np.quantile(values, [0.005, 0.995])
+    margin = 0.05 * (high - low) + 1e-3
+    return float(low - margin), float(high + margin)
+
+
+def resized(ids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A mask or label map, H x W, at another size, by nearest pixel."""
+    rows = (np.arange(shape[0]) + 0.5) * ids.shape[0] / shape[0]
+    columns = (np.arange(shape[1]) + 0.5) * ids.shape[1] / shape[1]
+    return ids[rows.astype(int)][:, columns.astype(int)]
+
+
+def score_bars(scores: DavisScores) -> Figure:
+    """J and F of every sequence, means over its objects, worst sequence first."""
+    scored = [sequence for sequence in scores.sequences if sequence.objects]
+    order = sorted(scored, key=lambda sequence: float(sequence.jf_mean.mean()), reverse=True)
+    figure = Figure(figsize=(7, 0.9 + 0.28 * len(order)), layout="constrained")
+    axis = figure.subplots()
+    places = np.arange(len(order))
+    for shift, name, colour in ((0.2, "J", OKABE_ITO[4]), (-0.2, "F", OKABE_ITO[0])):
+        means = [
+            100 * float((sequence.j if name == "J" else sequence.f).mean.mean())
+            for sequence in order
+        ]
+        axis.barh(places + shift, means, height=0.38, color=colour / 255, label=name)
+    names = [sequence.name for sequence in order]
+    axis.set_yticks(places, names, fontsize=8, parse_math=False)
+    axis.set_xlim(0, 100)
+    axis.set_ylim(-0.6, len(order) - 0.4)
+    axis.set_xlabel("mean over the objects of the sequence, percent")
+    axis.set_title(f"J&F {100 * scores.jf_mean:.1f}; the worst sequences first", fontsize=10)
+    figure.legend(loc="outside right upper", fontsize=8)
+    return figure
+
+
+def alternative_text(alt: str) -> str:
+    """The text in place of a picture, in one line.
+
+    Raises:
+        ValueError: fewer than six words.
+    """
+    words = alt.split()
+    if len(words) < 6:
+        raise ValueError(f"alt text {alt!r} is too short: say what the picture shows")
+    return " ".join(words)
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file for notebooks: 80 dots an inch, on white in any theme."""
+    buffer = io.BytesIO()
+    options = {"optimize": True}
+    figure.savefig(buffer, format="png", dpi=80, facecolor="white", pil_kwargs=options)
+    return buffer.getvalue()
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure in the format its suffix names.
+
+    Raises:
+        ValueError: no suffix, or one of a format that matplotlib does not write.
+    """
+    formats = figure.canvas.get_supported_filetypes()
+    if path.suffix.lower().removeprefix(".") not in formats:
+        raise ValueError(f"{path}: figures are written as {', '.join(formats)}; change the suffix")
+    write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=90))

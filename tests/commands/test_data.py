@@ -1,0 +1,124 @@
+"""`tagvis data ...` from the command line: each command does its job and says what it did."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import re
+import shutil
+import threading
+from functools import partial
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from tiny_network import OVERRIDES
+
+from tagvis_lite.__main__ import main
+from tagvis_lite.data.find import read_training_data
+from tagvis_lite.data.frame_cache import MappedFrames
+
+SAMPLE = Path(__file__).resolve().parents[2] / "data" / "toy"
+
+
+def tagvis(command: str) -> None:
+    main(command.split())
+
+
+def test_check_says_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    tagvis(f"data check {SAMPLE / 'davis'}")
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert "| 2017/train, 480p | 6 | 72 | 72 | 0 | 28 | 64 x 64 | 0 |" in captured.out.splitlines()
+
+
+def test_check_prints_a_problem_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path(shutil.copytree(SAMPLE / "davis", tmp_path / "davis"))
+    frames = root / "JPEGImages" / "480p"
+    (frames / "toy-test-00001" / "00003.jpg").unlink()
+    cut = frames / "toy-train-00000" / "00007.jpg"
+    cut.write_bytes(cut.read_bytes()[:-50])
+    with pytest.raises(SystemExit) as caught:
+        tagvis(f"data check {root}")
+    assert caught.value.code == 1
+    lines = capsys.readouterr().out.splitlines()
+    problems = [line for line in lines if not line.startswith("|")]
+    assert len(problems) == 3, "the lost frame is a gap, and its label map has no partner"
+    assert problems[-1].startswith(f"{cut}: cannot be decoded")
+    with pytest.raises(SystemExit):
+        tagvis(f"data check {root} --fast")
+    assert f"{cut}: is truncated" in capsys.readouterr().out
+
+
+def test_composites_can_be_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Moving toy shapes stand for the real objects."""
+    command = (
+        f"data composite --source {SAMPLE / 'davis'} --out {tmp_path}/set --train 2 --validation 1 "
+        "--test 0 --objects 2 3 --frames 6 --size 48 64 --seed 4"
+    )
+    for _ in range(2):
+        tagvis(command)
+        printed = capsys.readouterr().out.splitlines()
+        assert printed == [
+            f"{tmp_path}/set: 2 train composites of 4 sequences",
+            f"{tmp_path}/set: 1 validation composites of 2 sequences",
+        ]
+    tagvis(f"data check {tmp_path}/set")
+    assert "| 2 | 12 | 12 |" in capsys.readouterr().out
+    tagvis(
+        f"train --data {tmp_path}/set --out {tmp_path}/run --profile smoke --accelerator cpu "
+        f"{OVERRIDES} --train.steps 2"
+    )
+    assert re.search(r"best\.safetensors: validation J&F \d", capsys.readouterr().out)
+
+
+def test_cache_says_its_size_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = Path(shutil.copytree(SAMPLE / "davis", tmp_path / "davis"))
+    tagvis(f"data cache {root}")
+    frames = 6 * 12 + 2 * 8
+    size = frames * 64 * 64 * 4 / 1e9
+    printed = capsys.readouterr().out
+    assert printed == f"{root}/frame_cache: {size:.2f} GB for {frames} frames of 8 videos\n"
+    data = read_training_data(root)
+    assert all(isinstance(video.frames, MappedFrames) for video in data.train)
+
+
+def test_youtube_vis_from_archives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = SAMPLE / "youtube-vis" / "train"
+    (tmp_path / "archives").mkdir()
+    with ZipFile(tmp_path / "archives" / "train.zip", "w") as archive:
+        for path in source.rglob("*"):
+            archive.write(path, f"train/{path.relative_to(source)}")
+    tagvis(f"data youtube-vis --archives {tmp_path}/archives --out {tmp_path}/set")
+    assert f"{tmp_path}/set: train unpacked" in capsys.readouterr().out
+    assert len(read_training_data(tmp_path / "set").train) == 5
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_davis_from_a_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    served = tmp_path / "served"
+    served.mkdir()
+    with ZipFile(served / "set.zip", "w") as archive:
+        for path in (SAMPLE / "davis").rglob("*"):
+            archive.write(path, f"DAVIS/{path.relative_to(SAMPLE / 'davis')}")
+    sha256 = hashlib.sha256((served / "set.zip").read_bytes()).hexdigest()
+    handler = partial(Quiet, directory=str(served))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/set.zip"
+        tagvis(f"data davis --out {tmp_path}/out --url {url} --sha256 {sha256}")
+        server.shutdown()
+        thread.join()
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"SHA-256 of the archive: {sha256}\n")
+    assert "| 2017/test, 480p | 6 | 48 | 48 |" in printed
+    assert f"{tmp_path}/out/DAVIS is ready" in printed
+    with pytest.raises(SystemExit) as caught:
+        tagvis(f"data davis --out {tmp_path}/out --url {url} --sha256 {'0' * 64}")
+    assert caught.value.code == 2
+    assert f"has SHA-256 {sha256}, expected 000" in capsys.readouterr().err

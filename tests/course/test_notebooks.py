@@ -1,0 +1,258 @@
+"""Guards over the committed notebooks: as their sources say, run through, light, and readable."""
+
+from __future__ import annotations
+
+import base64
+import re
+import statistics
+import struct
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+import pytest
+from nbformat import NotebookNode
+
+from tagvis_lite.course.build import NOTEBOOKS, WIDGET_VIEW, lesson_sources
+from tagvis_lite.course.build import notebook_from_source as from_source
+
+SOURCES = lesson_sources()
+PARAMETERS = ["PROFILE", "SEED", "DATA", "OUT"]
+HEADINGS = [
+    "What you will learn",
+    "A question",
+    "The paper",
+    "In code",
+    "By hand",
+    "The picture",
+    "Try it",
+    "The paper does not say",
+    "Exercise",
+    "Quiz",
+    "In the package",
+    "Metrics",
+    "Summary",
+]
+COURSE = [
+    "00_overview",
+    "01_task",
+    "02_clips",
+    "03_encoder",
+    "04_attention",
+    "05_tags",
+    "06_spectra",
+    "07_specter",
+    "08_tempra",
+    "09_temper",
+    "10_tagging_loss",
+    "11_tag_attention",
+    "12_semantics",
+    "13_network",
+    "14_training",
+    "15_inference",
+    "16_davis",
+    "17_youtube_vis",
+    "18_ablations",
+    "19_speed",
+    "20_explorer",
+    "21_report",
+]
+"""The whole course. Lessons after 10 may still be missing."""
+MAX_BYTES = 300_000
+MAX_WIDTH = 800
+"""Pixels of a figure: ten inches at 80 dpi."""
+
+lesson = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+
+
+def target(source: Path) -> Path:
+    return NOTEBOOKS / f"{source.stem}.ipynb"
+
+
+@cache
+def notebook(source: Path) -> NotebookNode:
+    return nbformat.read(target(source), as_version=4)
+
+
+def code_cells(source: Path) -> list[NotebookNode]:
+    return [cell for cell in notebook(source).cells if cell.cell_type == "code"]
+
+
+def outputs(source: Path) -> list[NotebookNode]:
+    return [output for cell in code_cells(source) for output in cell.outputs]
+
+
+def tags(cell: NotebookNode) -> list[str]:
+    return list(cell.metadata.get("tags", []))
+
+
+def prose(source: Path) -> str:
+    return "\n\n".join(c.source for c in notebook(source).cells if c.cell_type == "markdown")
+
+
+def images(source: Path) -> list[NotebookNode]:
+    return [output for output in outputs(source) if "image/png" in output.get("data", {})]
+
+
+def test_every_notebook_has_a_source_and_every_number_one_lesson() -> None:
+    built = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+    assert built == [source.stem for source in SOURCES]
+    assert set(built) <= set(COURSE)
+    assert built[:11] == COURSE[:11]
+
+
+# As the source says
+
+
+@lesson
+def test_notebook_equals_its_source(source: Path) -> None:
+    """`make notebooks` rebuilds what has changed."""
+    wanted = from_source(source)
+    shown = [(c.cell_type, c.id, c.source, tags(c)) for c in notebook(source).cells]
+    assert shown == [(c.cell_type, c.id, c.source, tags(c)) for c in wanted.cells]
+    assert notebook(source).metadata == wanted.metadata
+
+
+@lesson
+def test_notebook_is_valid_and_normalised(source: Path) -> None:
+    nbformat.validate(notebook(source))
+    assert {key for cell in notebook(source).cells for key in cell.metadata} <= {"tags"}
+    assert not any(WIDGET_VIEW in output.get("data", {}) for output in outputs(source))
+
+
+# It ran through
+
+
+@lesson
+def test_every_cell_was_run_in_order_and_none_complained(source: Path) -> None:
+    counts = [cell.execution_count for cell in code_cells(source)]
+    assert counts == list(range(1, len(counts) + 1))
+    kinds = {(o.output_type, o.get("name")) for o in outputs(source)}
+    assert not any(kind == "error" or name == "stderr" for kind, name in kinds)
+
+
+@lesson
+def test_some_output_is_checked(source: Path) -> None:
+    checked = [cell for cell in code_cells(source) if "nbval-check-output" in tags(cell)]
+    assert checked
+    assert all(cell.outputs for cell in checked)
+
+
+@lesson
+def test_numbers_are_rounded_where_they_are_compared(source: Path) -> None:
+    """More than four significant digits differ from processor to processor."""
+    for cell in code_cells(source):
+        if "nbval-check-output" in tags(cell):
+            text = "".join(output.get("text", "") for output in cell.outputs)
+            decimals = re.findall(r"\d+\.\d+(?!\d*[-.])", text)
+            long = [n for n in decimals if len(n.replace(".", "").lstrip("0")) > 4]
+            assert long == [], cell.source
+
+
+@lesson
+def test_metrics_are_recorded_and_asserted(source: Path) -> None:
+    code = [cell.source for cell in code_cells(source)]
+    recorded = [k for k, text in enumerate(code) if f'record("{source.stem[:2]}"' in text]
+    assert len(recorded) == 1
+    assert any(re.search(r"^assert ", text, re.MULTILINE) for text in code[recorded[0] :])
+
+
+@lesson
+def test_parameters_are_those_that_the_runner_sets(source: Path) -> None:
+    found = papermill.inspect_notebook(str(target(source)))
+    assert list(found) == PARAMETERS
+    assert all(parameter["help"] for parameter in found.values()), "a comment beside each"
+
+
+# Its form
+
+
+@lesson
+def test_headings_are_those_of_every_lesson(source: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", prose(source), flags=re.MULTILINE | re.DOTALL)
+    assert re.match(rf"# {source.stem[:2]} · \S", text)
+    assert len(re.findall(r"^# ", text, re.MULTILINE)) == 1
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == HEADINGS
+
+
+@lesson
+def test_three_aims_and_three_questions(source: Path) -> None:
+    parts = re.split(r"^## (.+)$", prose(source), flags=re.MULTILINE)
+    section = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert len(re.findall(r"^- ", section["What you will learn"], re.MULTILINE)) == 3
+    assert section["Quiz"].count("<details>") == section["Quiz"].count("</details>") == 3
+
+
+def test_the_colab_cell_is_the_same_everywhere() -> None:
+    found = [[c.source for c in code_cells(source) if "colab" in tags(c)] for source in SOURCES]
+    assert all(cells == found[0] and len(cells) == 1 for cells in found)
+
+
+@lesson
+def test_lessons_are_linked_to_their_neighbours_and_to_files_that_exist(source: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)", prose(source))
+    relative = [link for link in links if not re.match(r"[a-z]+:", link)]
+    lessons = {f"{name}.ipynb" for name in COURSE}
+    assert [x for x in relative if x not in lessons and not (NOTEBOOKS / x).exists()] == []
+    place = COURSE.index(source.stem)
+    neighbours = [name for k, name in enumerate(COURSE) if abs(k - place) == 1]
+    assert {f"{name}.ipynb" for name in neighbours} <= set(relative)
+
+
+@lesson
+def test_code_cells_are_short(source: Path) -> None:
+    lines = [len(cell.source.splitlines()) for cell in code_cells(source)]
+    assert statistics.median(lines) <= 8
+    assert max(lines) <= 25
+
+
+@lesson
+def test_no_notebook_imports_another_or_hides_what_it_plots(source: Path) -> None:
+    code = "\n".join(cell.source for cell in code_cells(source))
+    assert not re.search(r"^\s*(?:from|import) +(?:notebooks|nbimporter|matplotlib\.pyplot)", code)
+    assert not re.search(r"^\s*%|^\s*!", code, re.MULTILINE)
+
+
+# Its figures
+
+
+@lesson
+def test_figures_have_a_text_and_are_small(source: Path) -> None:
+    assert images(source), "a lesson has at least one figure"
+    for output in images(source):
+        alt = output.metadata["image/png"]["alt"]
+        assert len(alt.split()) >= 6
+        width, height = png_size(output.data["image/png"])
+        assert width <= MAX_WIDTH
+        assert height <= 1.5 * MAX_WIDTH
+
+
+def png_size(encoded: str) -> tuple[int, int]:
+    header = base64.b64decode(encoded)[16:24]
+    width, height = struct.unpack(">II", header)
+    return int(width), int(height)
+
+
+@lesson
+def test_notebook_is_light(source: Path) -> None:
+    assert target(source).stat().st_size < MAX_BYTES
+
+
+@lesson
+def test_no_cell_ends_with_a_leftover(source: Path) -> None:
+    """Such as `Text(0.5, 1.0, ...)` below a cell whose last line sets a title."""
+    shown = [
+        o.data["text/plain"] for o in outputs(source) if list(o.get("data", {})) == ["text/plain"]
+    ]
+    assert [text for text in shown if re.match(r"\[?<|\[?Text\(", text)] == []
+
+
+@lesson
+def test_no_output_names_a_place_or_a_time(source: Path) -> None:
+    texts: list[Any] = [o.get("text", "") for o in outputs(source)]
+    texts += [text for o in outputs(source) for text in o.get("data", {}).values()]
+    plain = "\n".join(t for t in texts if isinstance(t, str) and not re.fullmatch(r"[\w+/=\s]+", t))
+    assert not re.search(r"(?<![\w.])/(?:home|root|tmp|work|usr|Users)/", plain)
+    assert not re.search(r"0x[0-9a-f]{6,}|\d\d:\d\d:\d\d", plain)
