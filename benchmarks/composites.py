@@ -35,7 +35,6 @@ from tagvis_lite.checkpoint import load_network
 from tagvis_lite.clips import make_clip, spread_indices
 from tagvis_lite.config import TOY, Config, config_to_dict
 from tagvis_lite.data.davis import read_davis
-from tagvis_lite.data.frame_cache import from_frame_cache, write_frame_cache
 from tagvis_lite.evaluation.davis import evaluate_davis
 from tagvis_lite.evaluation.held_out import score_tracks
 from tagvis_lite.inference import Network, predict_video
@@ -111,13 +110,11 @@ def main() -> None:
 
 
 def make_videos(root: Path, seed: int) -> tuple[dict[str, list[str]], list[Video], list[Video]]:
-    """Composites on disk, decoded once: names of the sequences, videos of these and of others."""
+    """Composites on disk: names of the sequences, videos of these and of others."""
     source = Path(os.environ["TAGVIS_REAL_DATA"]) / "DAVIS-2016"
     counts = {"train": TRAIN + VALIDATION + SEEN, "test": HELD_OUT}
     sequences = write_composites(source, root, counts, num_frames=FRAMES, size=SIZE, seed=seed)
-    seen, held_out = read_davis(root, "train"), read_davis(root, "test")
-    write_frame_cache([*seen, *held_out], root, max_bytes=8 * 10**9)
-    return sequences, from_frame_cache(seen, root), from_frame_cache(held_out, root)
+    return sequences, read_davis(root, "train"), read_davis(root, "test")
 
 
 def composite_config(steps: int, seed: int) -> Config:

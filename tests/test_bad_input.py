@@ -120,7 +120,6 @@ GT = "evaluate davis --gt {b}/%s --results " + f"{GOOD}/{LABELS} --set test --pr
 RESULTS = f"evaluate davis --gt {GOOD} --results {{b}}/%s --set test --processes 1 --out {{out}}"
 SUBMIT = f"check-submission davis --gt {{b}}/%s --results {GOOD}/{LABELS} --set test"
 COMPOSITE = "data composite --source {b}/%s --out {out} --train 1 --validation 0 --test 0"
-CACHE = "data cache {b}/%s"
 CHECK = "data check {b}/%s"
 
 TABLE: list[tuple[str, str, list[str]]] = [
@@ -161,10 +160,6 @@ TABLE: list[tuple[str, str, list[str]]] = [
     (COMPOSITE, "shrink_masks", ["00000.png is 32 x 64", "64 x 64"]),
     (COMPOSITE, "paint_masks", ["00000.png holds pixels of mode RGB"]),
     (COMPOSITE, "truncate_frames", [".jpg", "truncated"]),
-    (CACHE, "missing", ["{b}/missing", "no such folder"]),
-    (CACHE, "notes", ["{b}/notes", "neither"]),
-    (CACHE, "truncate_frames", [".jpg", "truncated"]),
-    (CACHE + " --max-gb 0.0001", "truncate_frames", ["take 0.00 GB", "--max-gb"]),
     ("data youtube-vis --archives {b}/%s --out {out}", "missing", ["train.zip", "register at"]),
     ("data youtube-vis --archives {b}/%s --out {out}", "notes", ["holds no train.zip"]),
     ("data youtube-vis --archives {b}/%s --out {out}", "archives", ["train.zip", "cannot be un"]),
@@ -278,7 +273,6 @@ FULL = [
     (TOY, 1_200, ".jpg"),
     (COMPOSITE.replace("{b}/%s", GOOD), 200, "composites.json"),
     (COMPOSITE.replace("{b}/%s", GOOD), 3_500, ".jpg"),
-    ("data cache {copy}", 5_000, ".npy"),
     (f"predict {GOOD} --split test --out {{out}} {WEIGHTS}", 200, "run.json"),
     (
         f"predict {GOOD} --split test --out {{out}} {WEIGHTS}",
@@ -300,8 +294,7 @@ def test_a_full_disk_is_named_and_leaves_no_half_files(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    shutil.copytree(SAMPLE / "davis", tmp_path / "copy")
-    text = command.format(b=broken, out=tmp_path / "out", copy=tmp_path / "copy")
+    text = command.format(b=broken, out=tmp_path / "out")
     with no_file_longer_than(room):
         line = fails(text, capsys)
     assert str(tmp_path) in line

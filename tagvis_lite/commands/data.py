@@ -1,4 +1,4 @@
-"""`tagvis data ...`: get real data, check it, make composites of it, and cache its frames."""
+"""`tagvis data ...`: get real data, check it, and make composites of it."""
 
 from __future__ import annotations
 
@@ -111,33 +111,13 @@ def composite(
         print(f"{out}: {counts[part]} {part} composites of {len(names)} sequences")
 
 
-def cache(root: Positional[Path], max_gb: float = 32.0) -> None:
-    """Decode all training frames of a root once; `tagvis train --data ROOT` then reads those.
-
-    Args:
-        root: of DAVIS or YouTube-VIS.
-        max_gb: what the cache, the folder ROOT/frame_cache, may take, in 10^9 bytes. Delete the
-            folder to be rid of it.
-    """
-    from tagvis_lite.data.find import read_training_data
-    from tagvis_lite.data.frame_cache import FOLDER, frame_cache_size, write_frame_cache
-
-    data = read_training_data(root, use_cache=False)
-    videos = [*data.train, *data.validation]
-    size = frame_cache_size(videos) / 1e9
-    number = sum(len(video) for video in videos)
-    print(f"{root / FOLDER}: {size:.2f} GB for {number} frames of {len(videos)} videos", flush=True)
-    write_frame_cache(videos, root, max_bytes=int(max_gb * 1e9))
-
-
 Command = (
     Annotated[None, subcommand("davis", constructor=davis)]
     | Annotated[None, subcommand("youtube-vis", constructor=youtube_vis)]
     | Annotated[None, subcommand("check", constructor=check)]
     | Annotated[None, subcommand("composite", constructor=composite)]
-    | Annotated[None, subcommand("cache", constructor=cache)]
 )
 
 
 def data(command: Annotated[Command, arg(name="")]) -> None:
-    """Get real data, check it, make composites of it, and cache its frames."""
+    """Get real data, check it, and make composites of it."""

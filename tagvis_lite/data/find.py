@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tagvis_lite.data.davis import read_davis
 from tagvis_lite.data.files import list_images, open_video
-from tagvis_lite.data.frame_cache import from_frame_cache
 from tagvis_lite.data.toy import CATEGORIES, ToyConfig, toy_split, with_frames_to_drop
 from tagvis_lite.data.youtube_vis import read_youtube_vis
 from tagvis_lite.video import Video
@@ -38,12 +37,11 @@ def toy_training_data(
     )
 
 
-def read_training_data(root: Path, *, use_cache: bool = True) -> TrainingData:
+def read_training_data(root: Path) -> TrainingData:
     """Training data of a DAVIS-2017 or YouTube-VIS root.
 
     DAVIS has splits `train` and `val`. The validation annotations of YouTube-VIS are not public, so
-    every tenth training video is held out instead. Frames come from the cache that `tagvis data
-    cache` wrote, where there is one.
+    every tenth training video is held out instead.
 
     Raises:
         NotADirectoryError: no such folder.
@@ -53,16 +51,12 @@ def read_training_data(root: Path, *, use_cache: bool = True) -> TrainingData:
     """
     if not root.is_dir():
         raise NotADirectoryError(f"{root}: no such folder of training data")
-
-    def with_cache(videos: Sequence[Video]) -> Sequence[Video]:
-        return from_frame_cache(videos, root) if use_cache else videos
-
     if (root / "ImageSets").is_dir():
         splits = [p.stem for p in sorted((root / "ImageSets" / "2017").glob("*.txt"))]
         held_out = "val" if "val" in splits else "validation"
         return TrainingData(
-            with_cache(read_davis(root, "train")),
-            with_cache(read_davis(root, held_out)),
+            read_davis(root, "train"),
+            read_davis(root, held_out),
             num_classes=2,
         )
     annotations = youtube_vis_annotations(root, "train")
@@ -72,9 +66,8 @@ def read_training_data(root: Path, *, use_cache: bool = True) -> TrainingData:
             "train.json (YouTube-VIS): see data/README.md for both layouts"
         )
     dataset = read_youtube_vis(annotations, root / "train")
-    videos = with_cache(dataset.videos)
-    held_out_videos = videos[::10]
-    train = [v for k, v in enumerate(videos) if k % 10]
+    held_out_videos = dataset.videos[::10]
+    train = [v for k, v in enumerate(dataset.videos) if k % 10]
     if not train:
         raise ValueError(f"{annotations} has one video: training needs two, one to be held out")
     return TrainingData(train, held_out_videos, num_classes=max(dataset.categories) + 1)

@@ -16,7 +16,6 @@ from tiny_network import OVERRIDES
 
 from tagvis_lite.__main__ import main
 from tagvis_lite.data.find import read_training_data
-from tagvis_lite.data.frame_cache import MappedFrames
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "toy"
 
@@ -70,17 +69,6 @@ def test_composites_can_be_trained_on(tmp_path: Path, capsys: pytest.CaptureFixt
         f"{OVERRIDES} --train.steps 2"
     )
     assert re.search(r"best\.safetensors: validation J&F \d", capsys.readouterr().out)
-
-
-def test_cache_says_its_size_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = Path(shutil.copytree(SAMPLE / "davis", tmp_path / "davis"))
-    tagvis(f"data cache {root}")
-    frames = 6 * 12 + 2 * 8
-    size = frames * 64 * 64 * 4 / 1e9
-    printed = capsys.readouterr().out
-    assert printed == f"{root}/frame_cache: {size:.2f} GB for {frames} frames of 8 videos\n"
-    data = read_training_data(root)
-    assert all(isinstance(video.frames, MappedFrames) for video in data.train)
 
 
 def test_youtube_vis_from_archives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
