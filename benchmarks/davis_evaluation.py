@@ -128,8 +128,7 @@ def run(which: str, root: Path, results: Path) -> dict[str, object]:
     if which == "ours":
         from tagvis_lite.evaluation.davis import evaluate_davis_folder
     else:
-        sys.path.insert(0, str(HERE.parent / "tests" / "evaluation"))
-        import literal_davis
+        from tagvis_lite.paper import davis as literal_davis
     imports_mb = peak_mb()
     start = time.process_time()
     if which == "ours":

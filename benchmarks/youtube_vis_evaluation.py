@@ -35,11 +35,11 @@ from measuring import record
 from pycocotools import mask as coco_mask
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "evaluation"))
-import literal_youtube_vis as literal
 import official_youtube_vis as official
 
 from tagvis_lite.evaluation.youtube_vis import evaluate_tracks, evaluate_youtube_vis
 from tagvis_lite.evaluation.youtube_vis_submission import track_results
+from tagvis_lite.paper import youtube_vis as literal
 from tagvis_lite.video import Tracks, Video
 
 HEIGHT, WIDTH, FRAMES = 720, 1280, 27

@@ -1,11 +1,10 @@
-"""The tagging loss against its equations written out (`literal_losses`), by hand, and under changes
-that must not matter; the semantic loss against PyTorch's mean and by hand."""
+"""The tagging loss against the loops of `tagvis_lite.paper.losses`, by hand, and under changes that
+must not matter; the semantic loss against PyTorch's mean and by hand."""
 
 import math
 from dataclasses import replace
 from typing import Any
 
-import literal_losses as literal
 import numpy as np
 import pytest
 import torch
@@ -18,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tagvis_lite.config import LossConfig
 from tagvis_lite.losses import Losses, instance_means, overall_loss, semantic_loss, spectra_loss
+from tagvis_lite.paper import losses as literal
 from tagvis_lite.video import VOID, Clip, Prediction
 
 G = 3.0

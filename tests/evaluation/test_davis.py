@@ -8,7 +8,6 @@ from pathlib import Path
 from types import ModuleType
 
 import cv2
-import literal_davis as literal
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -26,6 +25,7 @@ from tagvis_lite.evaluation.davis import (
     sequence_scores,
 )
 from tagvis_lite.evaluation.davis_submission import ResultFrames, read_davis_result
+from tagvis_lite.paper import davis as literal
 from tagvis_lite.video import Video
 
 VOID = 255

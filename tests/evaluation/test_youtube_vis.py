@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import literal_youtube_vis as literal
 import numpy as np
 import official_youtube_vis as official
 import pytest
@@ -25,6 +24,7 @@ from tagvis_lite.evaluation.youtube_vis import (
     evaluate_youtube_vis_files,
 )
 from tagvis_lite.evaluation.youtube_vis_submission import track_results
+from tagvis_lite.paper import youtube_vis as literal
 from tagvis_lite.video import Tracks, Video
 
 FUZZ = settings(max_examples=60, deadline=None)

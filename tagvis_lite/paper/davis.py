@@ -1,5 +1,10 @@
-"""DAVIS 2017 Unsupervised written out word for word: one binary volume per object, one boundary
-map and one dilation per pair and frame. Slow, hungry, easy to check against the protocol."""
+"""DAVIS 2017 Unsupervised word for word: J, F, their assignment and their tables.
+
+One binary volume for each object, one boundary map and one dilation for each pair and frame: slow
+and hungry, easy to check against the protocol. `tagvis_lite.evaluation` gives the same bits.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +21,8 @@ BOUND_TH = 0.008
 
 @dataclass
 class LiteralScores:
+    """One sequence: J and F of each frame for the pairs of the best assignment."""
+
     J: np.ndarray
     """Rows of the assignment, in the order of the proposals, x T."""
     F: np.ndarray
@@ -43,6 +50,7 @@ def one_hot(volume: np.ndarray, num: int) -> np.ndarray:
 
 
 def boundary(mask: np.ndarray) -> np.ndarray:
+    """Pixels that differ from the one to the east, south or south-east; H x W bool."""
     east, south, south_east = (np.zeros_like(mask) for _ in range(3))
     east[:, :-1] = mask[:, 1:]
     south[:-1] = mask[1:]
@@ -55,12 +63,13 @@ def boundary(mask: np.ndarray) -> np.ndarray:
 
 
 def disk(radius: float) -> np.ndarray:
+    """Structuring element of all offsets within `radius` pixels."""
     r = np.arange(-radius, radius + 1)
     return (r[:, None] ** 2 + r[None, :] ** 2 <= radius**2).astype(np.uint8)
 
 
 def region_similarity(truth: np.ndarray, proposal: np.ndarray, void: np.ndarray) -> np.ndarray:
-    """J, T."""
+    """J of each frame: intersection over union without void; 1 where both are empty."""
     intersection = np.sum(truth & proposal & ~void, axis=(-2, -1))
     union = np.sum((truth | proposal) & ~void, axis=(-2, -1))
     with np.errstate(invalid="ignore"):
@@ -70,7 +79,7 @@ def region_similarity(truth: np.ndarray, proposal: np.ndarray, void: np.ndarray)
 
 
 def contour_accuracy(truth: np.ndarray, proposal: np.ndarray, void: np.ndarray) -> float:
-    """F of one frame."""
+    """F of one frame: harmonic mean of the shares of each outline near the other."""
     radius = np.ceil(BOUND_TH * np.linalg.norm(truth.shape))
     of_proposal, of_truth = boundary(proposal & ~void), boundary(truth & ~void)
     near_proposal = cv2.dilate(of_proposal.astype(np.uint8), disk(radius))
@@ -83,8 +92,8 @@ def contour_accuracy(truth: np.ndarray, proposal: np.ndarray, void: np.ndarray) 
     elif n_proposal == 0 and n_truth == 0:
         precision, recall = 1.0, 1.0
     else:
-        precision = np.sum(of_proposal * near_truth) / float(n_proposal)
-        recall = np.sum(of_truth * near_proposal) / float(n_truth)
+        precision = float(np.sum(of_proposal * near_truth) / n_proposal)
+        recall = float(np.sum(of_truth * near_proposal) / n_truth)
     if precision + recall == 0:
         return 0.0
     return 2 * precision * recall / (precision + recall)
@@ -119,9 +128,9 @@ def statistics(values: np.ndarray) -> tuple[float, float, float]:
     ends = (np.round(np.linspace(1, len(values), 5) + 1e-10) - 1).astype(int)
     bins = [values[ends[i] : ends[i + 1] + 1] for i in range(4)]
     return (
-        np.nanmean(values),
-        np.nanmean(values > 0.5),
-        np.nanmean(bins[0]) - np.nanmean(bins[3]),
+        float(np.nanmean(values)),
+        float(np.nanmean(values > 0.5)),
+        float(np.nanmean(bins[0]) - np.nanmean(bins[3])),
     )
 
 
@@ -129,6 +138,6 @@ def global_table(sequences: Sequence[LiteralScores]) -> list[float]:
     """J&F-Mean, J-Mean, J-Recall, J-Decay, F-Mean, F-Recall, F-Decay: means over objects."""
     j = [statistics(values) for scores in sequences for values in scores.J]
     f = [statistics(values) for scores in sequences for values in scores.F]
-    j_mean, j_recall, j_decay = (np.mean([row[k] for row in j]) for k in range(3))
-    f_mean, f_recall, f_decay = (np.mean([row[k] for row in f]) for k in range(3))
+    j_mean, j_recall, j_decay = (float(np.mean([row[k] for row in j])) for k in range(3))
+    f_mean, f_recall, f_decay = (float(np.mean([row[k] for row in f])) for k in range(3))
     return [(j_mean + f_mean) / 2.0, j_mean, j_recall, j_decay, f_mean, f_recall, f_decay]

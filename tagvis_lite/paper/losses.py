@@ -1,9 +1,18 @@
-"""Equations (1) to (7) written out in the order of the paper, one loop for each sum, on one clip.
+"""Equations (1) to (7) in the order of the paper, one loop for each sum, on one clip.
 
-Silent points follow docs/decisions.md: a frame without the instance has no h_nt and takes part in
-nothing (D12), background and void pixels are no instance's (D13), M' is all M pixels.
-`sum` is as printed; `mean` divides each sum over m, t or pairs by its number of terms (D10).
+Where the paper is silent the choices are those of docs/decisions.md: a frame without the instance
+has no h_nt and takes part in nothing (D12), background and void pixels belong to no instance (D13),
+M' is all M pixels. `sum` is as printed; `mean` divides each sum over m, t or pairs by its number of
+terms (D10).
+
+>>> import numpy as np
+>>> tags = np.array([[[0.0, 2.0, 5.0]]])   # T x h x w: one frame of one row
+>>> ids = np.array([[[1, 1, 2]]])          # two pixels of instance 1, one of instance 2
+>>> tagging_terms(tags, ids, margin=3.0)   # h_1 = 1 and h_2 = 5 are 4 apart: no push is left
+{'spectra': 0.5, 'specter': 0.0, 'tempra': 0.0, 'temper': 0.0}
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Sequence
@@ -34,6 +43,7 @@ def pixel_tags(tags: np.ndarray, ids: np.ndarray, n: int, t: int) -> list[float]
 
 
 def mean(values: Sequence[float]) -> float:
+    """(1 / M) times the sum over m."""
     total = 0.0
     for value in values:
         total += value
@@ -67,7 +77,7 @@ class Clip:
         self.h_t = {n: frame_mean_tags(tags, ids, n) for n in self.names}
 
     def spectra(self, reduction: str, h_n: str) -> float:
-        """Eq. (2)."""
+        """Eq. (2), L_spectra: every pixel is pulled to the mean tag of its instance."""
         total = 0.0
         for n in self.names:
             terms = []
@@ -79,7 +89,7 @@ class Clip:
         return total / len(self.names) if self.names else 0.0
 
     def specter(self, reduction: str, margin: float) -> float:
-        """Eq. (3)."""
+        """Eq. (3), L_specter: mean tags of two instances are pushed a margin G apart."""
         terms = []
         for i in range(len(self.names) - 1):
             for j in range(i + 1, len(self.names)):
@@ -88,7 +98,7 @@ class Clip:
         return reduced(terms, reduction)
 
     def tempra(self, reduction: str) -> float:
-        """Eq. (4)."""
+        """Eq. (4), L_tempra: the mean tag of each frame is pulled to that of the clip."""
         total = 0.0
         for n in self.names:
             terms = []
@@ -98,7 +108,7 @@ class Clip:
         return total / len(self.names) if self.names else 0.0
 
     def temper(self, reduction: str, margin: float) -> float:
-        """Eq. (5), N' = N."""
+        """Eq. (5), L_temper with N' = N: instances are pushed G apart in every frame."""
         terms = []
         for i in range(len(self.names) - 1):
             for j in range(i + 1, len(self.names)):
@@ -111,6 +121,7 @@ class Clip:
 
 
 def reduced(terms: Sequence[float], reduction: str) -> float:
+    """The sum of the terms as printed, or their mean; 0 without terms."""
     if reduction == "sum" or not terms:
         return float(sum(terms))
     return mean(terms)

@@ -1,10 +1,14 @@
-"""YouTube-VIS AP and AR written out: one pair of tracks, one frame, one threshold at a time.
+"""YouTube-VIS AP and AR: one pair of tracks, one frame, one threshold at a time.
 
-Slow on purpose, and independent of the package: masks go through `pycocotools.mask`, tracks through
-plain loops. It knows only well-formed input.
+Masks go through `pycocotools.mask`, tracks through plain loops. `ground_truth` and `results` are
+the json of the benchmark, read.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -19,14 +23,16 @@ AREAS = {
 }
 
 
-def compressed(segmentation):
+def compressed(segmentation: Any) -> Any:
+    """A mask as a compressed RLE, or None."""
     if segmentation is None or isinstance(segmentation["counts"], str):
         return segmentation
     height, width = segmentation["size"]
     return coco_mask.frPyObjects(segmentation, height, width)
 
 
-def track_iou(masks, others):
+def track_iou(masks: Sequence[Any], others: Sequence[Any]) -> float:
+    """Sum over frames of intersections over sum over frames of unions, of two tracks."""
     intersection = union = 0
     for mask, other in zip(masks, others, strict=True):
         if mask is not None and other is not None:
@@ -39,14 +45,16 @@ def track_iou(masks, others):
     return intersection / union if union else 0.0
 
 
-def mean_area(areas):
+def mean_area(areas: Sequence[int | None]) -> float:
+    """Mean area, in pixels, over the frames that a track is in."""
     seen = [area for area in areas if area]
     return sum(seen) / len(seen) if seen else 0.0
 
 
-def load(ground_truth, results):
+def load(ground_truth: dict[str, Any], results: list[dict[str, Any]]) -> tuple[Any, Any]:
     """Objects and detections of each video and category, with compressed masks and mean areas."""
-    objects, detections = {}, {}
+    objects: dict[Any, list[Any]] = {}
+    detections: dict[Any, list[Any]] = {}
     for source, into in ((ground_truth["annotations"], objects), (results, detections)):
         for entry in source:
             masks = [compressed(segmentation) for segmentation in entry["segmentations"]]
@@ -64,14 +72,17 @@ def load(ground_truth, results):
     return objects, detections
 
 
-def all_ious(objects, detections):
+def all_ious(objects: Any, detections: Any) -> Any:
+    """IoU of each detection with each object of its video and category."""
     return {
         key: [[track_iou(d["masks"], g["masks"]) for g in objects.get(key, [])] for d in found]
         for key, found in detections.items()
     }
 
 
-def match(objects, detections, ious, area, threshold):
+def match(
+    objects: list[Any], detections: list[Any], ious: list[Any], area: str, threshold: float
+) -> tuple[list[tuple[float, int, bool]], int]:
     """(score, rank, is hit) of each detection that counts, and how many objects count."""
     low, high = AREAS[area]
     ignored = [g["crowd"] or not low <= g["area"] <= high for g in objects]
@@ -98,7 +109,7 @@ def match(objects, detections, ious, area, threshold):
     return outcomes, ignored.count(False)
 
 
-def precision_curve(outcomes, num_objects):
+def precision_curve(outcomes: list[tuple[float, int, bool]], num_objects: int) -> list[float]:
     """Best precision at each of 101 recalls or beyond, 0 where the recall is not reached."""
     points = []
     hits = misses = 0
@@ -109,15 +120,19 @@ def precision_curve(outcomes, num_objects):
     return [max((p for reached, p in points if reached >= r), default=0.0) for r in RECALLS]
 
 
-def evaluate(ground_truth, results, categories=None):
+def evaluate(
+    ground_truth: dict[str, Any],
+    results: list[dict[str, Any]],
+    categories: Sequence[int] | None = None,
+) -> dict[str, float]:
     """The nine numbers, NaN where no object counts."""
     objects, detections = load(ground_truth, results)
     ious = all_ious(objects, detections)
     videos = sorted(video["id"] for video in ground_truth["videos"])
     if categories is None:
         categories = sorted(category["id"] for category in ground_truth["categories"])
-    curves = {area: [] for area in AREAS}
-    recalls = {1: [], 10: [], 100: []}
+    curves: dict[str, list[Any]] = {area: [] for area in AREAS}
+    recalls: dict[int, list[float]] = {1: [], 10: [], 100: []}
     for t, threshold in enumerate(THRESHOLDS):
         for area, of_area in curves.items():
             by_category = []
@@ -143,7 +158,7 @@ def evaluate(ground_truth, results, categories=None):
                         of_limit.append(hits / num_objects)
             of_area.append((t, np.array(by_category)))
 
-    def mean(area, only=None):
+    def mean(area: str, only: int | None = None) -> float:
         values = [c.T.ravel() for t, c in curves[area] if c.size and only in (None, t)]
         return float(np.mean(np.concatenate(values))) if values else math.nan
 
