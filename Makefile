@@ -54,7 +54,6 @@ test: lint ## everything that has to pass: lint, all tests, then every lesson by
 notebooks: $(INSTALLED) ## rebuild the lessons whose source in notebooks/src has changed
 	$(ONE_THREAD) $(VENV_PYTHON) -m tagvis_lite.study.report
 	$(ONE_THREAD) $(VENV_PYTHON) -m tagvis_lite.course.build $(BUILD_OPTIONS)
-	$(VENV_PYTHON) -m tagvis_lite.course.ledger
 
 lint: $(INSTALLED) ## style, formatting and types
 	$(VENV_PYTHON) -m ruff check .
