@@ -24,6 +24,7 @@ extensions = [
     "sphinx.ext.viewcode",
     "lessons",
     "docstrings",
+    "modules",
     "mathml",
 ]
 root_doc = "docs/index"

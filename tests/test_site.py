@@ -103,7 +103,7 @@ def test_gallery_has_one_entry_per_lesson(site: Path, pages: dict[Path, Page]) -
 
 def test_names_in_the_ledger_lead_to_the_api(site: Path, pages: dict[Path, Page]) -> None:
     for name in ("losses.spectra_loss", "model.network.TagVIS"):
-        link = f"api/network.html#tagvis_lite.{name}"
+        link = f"api/method.html#tagvis_lite.{name}"
         assert link in pages[site / "docs" / "ledger.html"].links
 
 
