@@ -102,11 +102,8 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     (b / "archives").mkdir()
     (b / "archives" / "train.zip").write_text("words")
-    (b / "hostile").mkdir()
-    with ZipFile(b / "hostile" / "train.zip", "w") as archive:
-        archive.writestr("train/instances.json", "{}")
-        archive.writestr("../../out.txt", "x")
-    (b / "served").mkdir()
+    with ZipFile(b / "words.zip", "w") as archive:
+        archive.writestr("words/words.txt", "words")
     return b
 
 
@@ -163,9 +160,9 @@ TABLE: list[tuple[str, str, list[str]]] = [
     ("data youtube-vis --archives {b}/%s --out {out}", "missing", ["train.zip", "register at"]),
     ("data youtube-vis --archives {b}/%s --out {out}", "notes", ["holds no train.zip"]),
     ("data youtube-vis --archives {b}/%s --out {out}", "archives", ["train.zip", "cannot be un"]),
-    ("data youtube-vis --archives {b}/%s --out {out}", "hostile", ["'../../out.txt'", "leave"]),
-    ("data davis --out {out} --url %s", "file:///etc/passwd", ["expected an address"]),
-    ("data davis --out {out} --sha256 %s", "0123", ["is no SHA-256"]),
+    ("data davis --archive {b}/%s --out {out}", "missing.zip", ["{b}/missing.zip", "no such"]),
+    ("data davis --archive {b}/%s --out {out}", "archives/train.zip", ["cannot be unpacked"]),
+    ("data davis --archive {b}/%s --out {out}", "words.zip", ["words.zip holds no folder JPEG"]),
     (f"predict {GOOD} --split test --out {{out}} --checkpoint {{b}}/%s", "none.pt", ["none.pt"]),
     (
         f"predict {GOOD} --split test --out {{out}} --checkpoint {{b}}/%s",
@@ -230,17 +227,6 @@ def test_one_bad_file_ends_a_training_before_it_begins(
     line = fails(TRAIN.replace("{b}/%s", str(whole)).format(out=tmp_path / "run"), capsys)
     assert str(one) in line
     assert not (tmp_path / "run").exists()
-
-
-def test_a_server_that_is_not_there(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from tagvis_lite.data import download
-
-    monkeypatch.setattr(download.time, "sleep", lambda _: None)
-    line = fails(f"data davis --out {tmp_path} --url http://127.0.0.1:9/davis.zip", capsys)
-    assert "http://127.0.0.1:9/davis.zip" in line
-    assert "the same command goes on from there" in line
 
 
 def test_a_training_state_that_is_broken(

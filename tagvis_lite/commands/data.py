@@ -8,21 +8,22 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg, subcommand
 
 
-def davis(out: Path, sha256: str | None = None, url: str | None = None) -> None:
-    """Download and unpack DAVIS-2017 Unsupervised, trainval, 480p; goes on where it stopped.
+def davis(out: Path, archive: Path | None = None, sha256: str | None = None) -> None:
+    """Unpack DAVIS-2017 Unsupervised, trainval, 480p, and download it where no archive is given.
 
-    Its makers publish no hash. The one of your download is printed, kept beside the archive, and
-    checked when the command is run again.
+    On a slow line, fetch it yourself; this goes on where it stopped:
+    curl -C - -LO https://data.vision.ee.ethz.ch/csergi/share/davis/DAVIS-2017-Unsupervised-trainval-480p.zip
 
     Args:
-        out: folder for the archive and, inside, the root DAVIS.
-        sha256: what the SHA-256 of the archive must be.
-        url: another address of the same archive, such as a mirror.
+        out: folder for the root DAVIS, and for the archive if it is downloaded.
+        archive: the zip, if it is on this machine already.
+        sha256: what the SHA-256 of the archive must be. Its makers publish none; the one that was
+            found is printed.
     """
     from tagvis_lite.data.integrity import check_root, report_table
-    from tagvis_lite.data.obtain import DAVIS_URL, obtain_davis
+    from tagvis_lite.data.obtain import obtain_davis
 
-    root, found = obtain_davis(out, url=url or DAVIS_URL, sha256=sha256)
+    root, found = obtain_davis(out, archive, sha256=sha256)
     print(f"SHA-256 of the archive: {found}")
     print(report_table(check_root(root, decode=False)))
     print(f"{root} is ready; to decode every frame once: tagvis data check {root}")

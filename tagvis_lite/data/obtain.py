@@ -1,25 +1,32 @@
 """Put the real data sets where the rest of the package finds them.
 
-DAVIS 2017 is downloaded. YouTube-VIS is handed out after registration only: its archives are taken
-from a folder that the user fills.
+DAVIS 2017 can be downloaded. YouTube-VIS is handed out after registration only: its archives are
+taken from a folder that the user fills. Both are zips, and are looked at before the first file is
+written. A split, or the root of DAVIS, appears when all of it is unpacked: after a kill, the same
+command starts that one anew.
 """
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from zipfile import BadZipFile, ZipFile, ZipInfo, is_zipfile
 
-from tagvis_lite.atomic import replacing
-from tagvis_lite.data.archives import common_folder, extract, list_members
-from tagvis_lite.data.download import download
+from tqdm.auto import tqdm
+
+from tagvis_lite.atomic import naming, replacing, replacing_folder
 
 DAVIS_URL = (
     "https://data.vision.ee.ethz.ch/csergi/share/davis/DAVIS-2017-Unsupervised-trainval-480p.zip"
 )
 """The address that davischallenge.org gives. Its makers publish no hash."""
 DAVIS_PARTS = ("JPEGImages/480p", "Annotations_unsupervised/480p", "ImageSets/2017")
+BY_HAND = "fetch it with 'curl -C - -LO {url}', which goes on where it stopped, and give --archive"
 SPLITS = ("train", "valid", "test")
 YOUTUBE_VIS_ARCHIVES = (
     "register at youtube-vos.org/dataset/vis, and put into one folder, under their own names: "
@@ -29,46 +36,46 @@ YOUTUBE_VIS_ARCHIVES = (
 )
 
 
-def obtain_davis(out: Path, *, url: str = DAVIS_URL, sha256: str | None = None) -> tuple[Path, str]:
-    """Download and unpack DAVIS 2017 Unsupervised, trainval, 480p; goes on where it stopped.
-
-    The archive stays in `out`, with its hash beside it.
+def obtain_davis(
+    out: Path, archive: Path | None = None, *, url: str = DAVIS_URL, sha256: str | None = None
+) -> tuple[Path, str]:
+    """Unpack DAVIS 2017 Unsupervised, trainval, 480p, and download it first where need be.
 
     Args:
-        out: folder for the archive and, inside, the root `DAVIS`.
-        url: of the archive.
-        sha256: what its SHA-256 must be, in hex; see `download`.
+        out: folder for the root `DAVIS`, and for the archive if it is downloaded.
+        archive: the zip, if it is on this machine already.
+        url: where to download it from if it is not.
+        sha256: what the SHA-256 of the archive must be, in hex.
 
     Returns:
         The root, and the SHA-256 of the archive.
 
     Raises:
-        ValueError: another hash, or an archive of another layout; or see `extract`.
-        OSError: see `download` and `extract`.
+        ValueError: a zip of another hash or layout, or a damaged one.
+        FileExistsError: a root `DAVIS` that lacks files of the archive.
+        OSError: the server cannot be reached, or the disk has no room.
     """
-    archive = out / Path(urlsplit(url).path).name
-    found = download(url, archive, sha256=sha256)
-    members = list_members(archive)
-    top = common_folder(members)
+    if archive is None:
+        archive = out / url.rsplit("/", 1)[-1]
+        if not archive.is_file():
+            _download(url, archive)
+    members = _members(archive)
+    top = next(iter(members)).split("/")[0]
     for part in DAVIS_PARTS:
-        if top is None or not any(m.name.startswith(f"{top}/{part}/") for m in members):
+        if not any(name.startswith(f"{top}/{part}/") for name in members):
             raise ValueError(
                 f"{archive} holds no folder {part}: it is not DAVIS-2017 Unsupervised in 480p; "
-                "delete it, or give the --url of that"
+                f"for that, {BY_HAND.format(url=DAVIS_URL)}"
             )
-    assert top is not None
-    extract(archive, out)
+    with archive.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 is not None and found != sha256.lower():
+        raise ValueError(
+            f"{archive} has SHA-256 {found}, expected {sha256}: it is damaged, or changed where "
+            "it comes from; delete it and run the command again"
+        )
+    _unpack(archive, members, f"{top}/", out / top)
     return out / top, found
-
-
-@dataclass(frozen=True)
-class _Split:
-    """A split, its archive, the folder to unpack that to, and its json if that lies beside it."""
-
-    name: str
-    archive: Path
-    target: Path
-    annotations: Path | None
 
 
 def obtain_youtube_vis(archives: Path, out: Path) -> list[str]:
@@ -86,43 +93,123 @@ def obtain_youtube_vis(archives: Path, out: Path) -> list[str]:
     Raises:
         NotADirectoryError: no folder `archives`.
         FileNotFoundError: no archive in it, or no annotations of a split.
-        ValueError: an archive of another layout; or see `extract`.
-        OSError: see `extract`.
+        ValueError: an archive of another layout, or a damaged one.
+        FileExistsError: a folder of a split that lacks files of its archive.
+        OSError: the disk has no room.
     """
     if not archives.is_dir():
         raise NotADirectoryError(f"{archives}: no such folder; {YOUTUBE_VIS_ARCHIVES}")
     splits = [
-        _look_into(archives / f"{name}.zip", name, out)
+        _look_into(archives / f"{name}.zip", name)
         for name in SPLITS
         if (archives / f"{name}.zip").is_file()
     ]
     if not splits:
         raise FileNotFoundError(f"{archives} holds no train.zip: {YOUTUBE_VIS_ARCHIVES}")
     for split in splits:
-        extract(split.archive, split.target)
+        _unpack(split.archive, split.members, split.prefix, out / split.name)
         if split.annotations is not None:
             with replacing(out / f"{split.name}.json") as temporary:
                 shutil.copyfile(split.annotations, temporary)
     return [split.name for split in splits]
 
 
-def _look_into(archive: Path, name: str, out: Path) -> _Split:
-    members = list_members(archive)
-    inside = common_folder(members) == name  # the split's own folder, or what belongs into it
-    names = [member.name.removeprefix(f"{name}/") if inside else member.name for member in members]
-    if not any(n.startswith("JPEGImages/") for n in names):
+@dataclass(frozen=True)
+class _Split:
+    """A split: its archive, what precedes its names there, and its json if that lies beside."""
+
+    name: str
+    archive: Path
+    members: dict[str, ZipInfo]
+    prefix: str
+    annotations: Path | None
+
+
+def _look_into(archive: Path, name: str) -> _Split:
+    members = _members(archive)
+    prefix = f"{name}/" if all(member.startswith(f"{name}/") for member in members) else ""
+    if not any(member.startswith(f"{prefix}JPEGImages/") for member in members):
         raise ValueError(
             f"{archive} holds no {name}/JPEGImages and no JPEGImages at its top: it is not an "
             f"archive of YouTube-VIS; {YOUTUBE_VIS_ARCHIVES}"
         )
+    inside = f"{prefix}instances.json" in members
     beside = archive.with_suffix(".json")
-    if "instances.json" not in names and not beside.is_file():
+    if not inside and not beside.is_file():
         raise FileNotFoundError(
             f"{beside}: no such file, and {archive} holds no instances.json: {YOUTUBE_VIS_ARCHIVES}"
         )
-    return _Split(
-        name,
-        archive,
-        out if inside else out / name,
-        None if "instances.json" in names else beside,
-    )
+    return _Split(name, archive, members, prefix, None if inside else beside)
+
+
+def _download(url: str, path: Path) -> None:
+    from torch.hub import download_url_to_file
+
+    try:
+        with replacing(path) as temporary:
+            download_url_to_file(url, str(temporary))
+            if not is_zipfile(temporary):  # its table of contents lies at the end
+                raise OSError("what arrived is no whole zip: the connection was lost")
+    except OSError as error:
+        raise OSError(f"{url}: {error}; {BY_HAND.format(url=url)}") from error
+
+
+# ---------------------------------------------------------------- zips
+
+
+@contextmanager
+def _opened(archive: Path) -> Iterator[ZipFile]:
+    """Open a zip; damage that is found inside becomes one kind of error."""
+    if not archive.is_file():
+        raise FileNotFoundError(f"{archive}: no such archive")
+    try:
+        with ZipFile(archive) as opened:
+            yield opened
+    except (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(  # a RuntimeError asks for a password
+            f"{archive} cannot be unpacked ({' '.join(str(error).split())}): it is cut off, "
+            "damaged, locked, or no zip; download or copy it again"
+        ) from error
+
+
+def _members(archive: Path) -> dict[str, ZipInfo]:
+    """The files of a zip by name, without what macOS adds."""
+    with _opened(archive) as opened:
+        files = {info.filename: info for info in opened.infolist() if not info.is_dir()}
+    for name in list(files):
+        if name.startswith("__MACOSX/") or name.endswith(".DS_Store"):
+            del files[name]
+    if not files:
+        raise ValueError(f"{archive} is empty: download or copy it again")
+    return files
+
+
+def _unpack(archive: Path, members: dict[str, ZipInfo], prefix: str, root: Path) -> None:
+    """Unpack what lies under `prefix` to `root`; a root that holds all of it is left alone.
+
+    `ZipFile` keeps hostile names (`../x`, `/x`, links) inside the folder it unpacks to.
+    """
+    chosen = {
+        name.removeprefix(prefix): m for name, m in members.items() if name.startswith(prefix)
+    }
+    if root.exists():
+        for name, member in chosen.items():
+            path = root / name
+            if not path.is_file() or path.stat().st_size != member.file_size:
+                raise FileExistsError(
+                    f"{root} is there already, but its {name} is not that of {archive}: choose "
+                    "another --out, or delete it"
+                )
+        return
+    root.parent.mkdir(parents=True, exist_ok=True)
+    needed, free = sum(m.file_size for m in chosen.values()), shutil.disk_usage(root.parent).free
+    if needed > free:
+        raise OSError(
+            f"{archive} needs {needed / 1e9:.1f} GB in {root.parent}, but the disk has "
+            f"{free / 1e9:.1f} GB: free some, or choose a folder on another disk"
+        )
+    bar = tqdm(chosen.items(), "unpack", unit="file", mininterval=1.0, disable=None)
+    with _opened(archive) as opened, replacing_folder(root) as folder, naming(root):
+        for name, member in bar:
+            member.filename = name
+            opened.extract(member, folder)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import os
+import shutil
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from zipfile import ZipFile
+from zipfile import ZipFile, ZipInfo
 
 import pytest
 
+from tagvis_lite.data import obtain
 from tagvis_lite.data.davis import read_davis
 from tagvis_lite.data.find import read_training_data
-from tagvis_lite.data.integrity import check_root
 from tagvis_lite.data.obtain import obtain_davis, obtain_youtube_vis
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "toy"
@@ -26,18 +32,25 @@ def pack(archive: Path, folder: Path, prefix: str) -> Path:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 opened.write(path, prefix + str(path.relative_to(folder)))
+        opened.writestr("__MACOSX/._x", "left by an archiver")
     return archive
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
+class Server(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder; of `cut.zip` only the first half, and then it hangs up."""
+
     def log_message(self, *_: object) -> None:
         pass
+
+    def copyfile(self, source, outputfile) -> None:  # type: ignore[no-untyped-def]
+        content = source.read()
+        outputfile.write(content[: len(content) // 2] if "cut" in self.path else content)
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     """A folder of this machine at an address, which ends in a slash."""
-    handler = partial(Quiet, directory=str(tmp_path / "served"))
+    handler = partial(Server, directory=str(tmp_path / "served"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -46,30 +59,113 @@ def server(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
+@pytest.fixture
+def davis_zip(tmp_path: Path) -> Path:
+    return pack(tmp_path / "served" / "davis.zip", SAMPLE / "davis", "DAVIS/")
+
+
 # ---------------------------------------------------------------- DAVIS
 
 
-def test_what_follows_the_path_of_an_address_names_no_file(server: str, tmp_path: Path) -> None:
-    pack(tmp_path / "served" / "davis.zip", SAMPLE / "davis", "DAVIS/")
-    obtain_davis(tmp_path / "out", url=f"{server}davis.zip?version=1#part")
-    assert (tmp_path / "out" / "davis.zip").is_file()
-
-
-def test_davis_arrives_ready_to_read(server: str, tmp_path: Path) -> None:
-    archive = pack(tmp_path / "served" / "davis.zip", SAMPLE / "davis", "DAVIS/")
-    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+def test_davis_is_downloaded_and_unpacked_ready_to_read(
+    server: str, davis_zip: Path, tmp_path: Path
+) -> None:
+    sha256 = hashlib.sha256(davis_zip.read_bytes()).hexdigest()
     for _ in range(2):
-        root, found = obtain_davis(tmp_path / "out", url=f"{server}davis.zip")
+        root, found = obtain_davis(tmp_path / "out", url=f"{server}davis.zip", sha256=sha256)
         assert (root, found) == (tmp_path / "out" / "DAVIS", sha256)
+        davis_zip.unlink(missing_ok=True)  # the second call needs no server
     assert len(read_davis(root, "train")) == 6
-    assert [problem for report in check_root(root) for problem in report.problems] == []
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["DAVIS", "davis.zip"]
 
 
-def test_davis_of_another_layout(server: str, tmp_path: Path) -> None:
-    pack(tmp_path / "served" / "davis.zip", SAMPLE / "davis" / "JPEGImages", "DAVIS/JPEGImages/")
-    with pytest.raises(ValueError, match=r"davis\.zip holds no folder Annotations_unsupervised"):
-        obtain_davis(tmp_path / "out", url=f"{server}davis.zip")
+@pytest.mark.parametrize("name", ["cut.zip", "missing.zip"])
+def test_a_failed_download_leaves_nothing_and_says_how_to_do_it_by_hand(
+    server: str, davis_zip: Path, tmp_path: Path, name: str
+) -> None:
+    shutil.copy(davis_zip, davis_zip.with_name("cut.zip"))
+    with pytest.raises(OSError, match=rf"{name}: .*curl -C - -LO {server}{name}.*--archive"):
+        obtain_davis(tmp_path / "out", url=server + name)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_davis_from_an_archive_of_one_s_own(davis_zip: Path, tmp_path: Path) -> None:
+    root, _ = obtain_davis(tmp_path / "out", davis_zip)
+    assert len(read_davis(root, "train")) == 6
+    (root / "ImageSets" / "2017" / "train.txt").unlink()
+    with pytest.raises(FileExistsError, match=r"DAVIS is there already, but its ImageSets/2017/tr"):
+        obtain_davis(tmp_path / "out", davis_zip)
+    with pytest.raises(ValueError, match=r"davis\.zip has SHA-256 .*, expected 00"):
+        obtain_davis(tmp_path / "other", davis_zip, sha256="00")
+    assert not (tmp_path / "other").exists()
+
+
+def test_davis_of_another_layout(tmp_path: Path) -> None:
+    archive = pack(tmp_path / "a.zip", SAMPLE / "davis" / "JPEGImages", "DAVIS/JPEGImages/")
+    with pytest.raises(ValueError, match=r"a\.zip holds no folder Annotations_unsupervised"):
+        obtain_davis(tmp_path / "out", archive)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_without_room_is_told_before_the_first_file(
+    davis_zip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        obtain.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 10**5)
+    )
+    with pytest.raises(OSError, match=r"davis\.zip needs .* GB in .*the disk has 0\.0 GB"):
+        obtain_davis(tmp_path / "out", davis_zip)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_killed_unpacking_is_completed_by_the_same_command(
+    davis_zip: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import time, zipfile; from pathlib import Path; from tagvis_lite.data import obtain\n"
+        "real = zipfile.ZipFile.extract\n"
+        "def slow(*args): time.sleep(0.02); return real(*args)\n"
+        "zipfile.ZipFile.extract = slow\n"
+        f"obtain.obtain_davis(Path({str(tmp_path / 'out')!r}), Path({str(davis_zip)!r}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ})
+    partial_folder = tmp_path / "out" / ".DAVIS.partial"
+    while process.poll() is None and not list(partial_folder.rglob("*.jpg")):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
     assert not (tmp_path / "out" / "DAVIS").exists()
+    root, _ = obtain_davis(tmp_path / "out", davis_zip)
+    there = {str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()}
+    assert there == {
+        str(p.relative_to(SAMPLE / "davis")) for p in (SAMPLE / "davis").rglob("*") if p.is_file()
+    }
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["DAVIS"]
+
+
+def test_what_is_no_whole_zip_is_one_clear_error(davis_zip: Path, tmp_path: Path) -> None:
+    content = davis_zip.read_bytes()
+    broken = tmp_path / "broken.zip"
+    middle = len(content) // 3
+    damaged = content[:middle] + bytes(64) + content[middle + 64 :]
+    for data in (b"", b"words", content[: len(content) // 2], damaged):
+        broken.write_bytes(data)
+        with pytest.raises(ValueError, match=r"broken\.zip cannot be unpacked"):
+            obtain_davis(tmp_path / "out", broken)
+    assert not (tmp_path / "out" / "DAVIS").exists()
+
+
+def test_nothing_is_written_outside_the_folder(davis_zip: Path, tmp_path: Path) -> None:
+    link = ZipInfo("DAVIS/link")
+    link.external_attr = 0o120777 << 16
+    with ZipFile(davis_zip, "a") as archive:
+        for name in ("DAVIS/../../up.txt", "/abs.txt", "DAVIS/a/../../../b.txt"):
+            archive.writestr(name, "x")
+        archive.writestr(link, "../../up.txt")
+    obtain_davis(tmp_path / "deep" / "out", davis_zip)
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["out"]
+    assert [path.name for path in (tmp_path / "deep" / "out").iterdir()] == ["DAVIS"]
+    assert not (tmp_path / "deep" / "out" / "DAVIS" / "link").is_symlink()
 
 
 # ---------------------------------------------------------------- YouTube-VIS
@@ -93,9 +189,6 @@ def test_youtube_vis_is_unpacked_ready_to_read(archives: Path, tmp_path: Path) -
         assert obtain_youtube_vis(archives, tmp_path / "out") == ["train", "valid"]
     data = read_training_data(tmp_path / "out")
     assert len(data.train) + len(data.validation) == 6
-    reports = check_root(tmp_path / "out")
-    assert sorted((r.name, r.videos) for r in reports) == [("train", 6), ("valid", 2)]
-    assert [problem for report in reports for problem in report.problems] == []
 
 
 def test_nothing_is_unpacked_unless_all_is_there(archives: Path, tmp_path: Path) -> None:
