@@ -1,21 +1,54 @@
-"""Metrics of a lesson, and where they come from."""
+"""A lesson's parameters on the way in; on the way out its metrics, claims and their origin."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from tagvis_lite.atomic import write_atomically
+from tagvis_lite.config import PROFILES
+from tagvis_lite.course.claims import CLAIMS
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.study.provenance import provenance
+
+
+def setup(profile: str, seed: int, data: str, out: str) -> None:
+    """Check the parameters of a lesson in its first cell, and seed every random number.
+
+    Args:
+        profile: PROFILE, a name of `PROFILES`.
+        seed: SEED.
+        data: DATA; empty for toy videos, otherwise a file or folder.
+        out: OUT; empty, or a folder that will be made.
+
+    Raises:
+        ValueError: an unknown profile, a seed that is not 0 or more, or an OUT that is a file.
+        FileNotFoundError: DATA does not exist.
+    """
+    import torch
+
+    if profile not in PROFILES:
+        raise ValueError(f"PROFILE is {profile!r}: choose one of {', '.join(PROFILES)}")
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"SEED is {seed!r}: choose a whole number from 0 on")
+    if data and not Path(data).exists():
+        raise FileNotFoundError(f"DATA is {data!r}, which does not exist: name a video or a folder")
+    if out and Path(out).is_file():
+        raise ValueError(f"OUT is {out!r}, which is a file: name a folder")
+    torch.manual_seed(seed)
+    CLAIMS.clear()
+    CLAIMS.on_own_data = bool(data)
 
 
 def record(
     lesson: str, metrics: Mapping[str, float], *, profile: str, seed: int, data: str, out: str
 ) -> None:
     """Print the metrics of a lesson and, if `out` names a folder, keep them with their provenance.
+
+    The claims that the lesson made are kept beside them.
 
     Args:
         lesson: its number, such as '06'.
@@ -28,6 +61,8 @@ def record(
     width = max(map(len, metrics), default=0)
     for name, value in metrics.items():
         print(f"{name:<{width}}  {value:.3g}")
+    if CLAIMS:
+        print(f"{sum(made.holds for made in CLAIMS)} of {len(CLAIMS)} claims hold")
     if not out:
         return
     origin = {
@@ -38,7 +73,8 @@ def record(
         "data_hash": data_hash(data),
     }
     values = {name: float(value) for name, value in metrics.items()}
-    text = json.dumps({"lesson": lesson, "metrics": values, "provenance": origin}, indent=1)
+    kept = {"lesson": lesson, "metrics": values, "claims": [asdict(made) for made in CLAIMS]}
+    text = json.dumps({**kept, "provenance": origin}, indent=1)
     path = Path(out) / f"{lesson}.json"
     write_atomically(path, lambda temporary: temporary.write_text(text + "\n"))
 
