@@ -70,7 +70,7 @@ site: $(INSTALLED) ## the lessons, the ledger, the report and the API as a site 
 
 lock: $(UV) ## refresh requirements.lock from pyproject.toml, keeping versions that still fit
 	$(UV) pip compile pyproject.toml --output-file requirements.lock \
-		--universal --python-version 3.11 --extra lab --group dev --generate-hashes \
+		--universal --python-version 3.11 --extra lab --extra export --group dev --generate-hashes \
 		--no-emit-index-url --custom-compile-command 'make lock' --quiet $(LOCK_OPTIONS)
 
 clean: ## remove what make installed, and caches; runs and data stay

@@ -197,6 +197,33 @@ def predict(
     print(f"{out}: {predicted} videos predicted, {len(videos) - predicted} were there already")
 
 
+def export(
+    checkpoint: Positional[Path],
+    out: Path,
+    clip_frames: int | None = None,
+    size: tuple[int, int] | None = None,
+    attention: bool = False,
+    half: bool = False,
+) -> None:
+    """Write a checkpoint as one ONNX file, for programs without torch (docs/deploy.md).
+
+    Args:
+        checkpoint: weights, such as best.safetensors of a run.
+        out: the file, FILE.onnx; kept only if onnxruntime gets what torch gets.
+        clip_frames: frames of a clip; those of the training when not given.
+        size: height and width of the frames; those of the training when not given.
+        attention: add the maps of the three attention modules to the outputs.
+        half: store weights in float16, for a file of half the size.
+    """
+    from tagvis_lite.commands.export import export as export_checkpoint
+
+    card = export_checkpoint(checkpoint, out, clip_frames, size, attention, half)
+    size_mb, difference = out.stat().st_size / 1e6, card["difference_from_torch"]
+    print(f"{out}: {size_mb:.1f} MB, differs from torch by {difference:.0e} of the largest value")
+    for name, shape in {"frames": card["frames_shape"], **card["outputs"]}.items():
+        print(f"  {name}: {' x '.join(map(str, shape))}")
+
+
 def profile(
     config: ConfigFields,
     device: str = "cpu",
@@ -366,6 +393,7 @@ def run(args: Sequence[str]) -> None:
         "predict": predict,
         "evaluate": evaluate,
         "check-submission": check_submission,
+        "export": export,
         "profile": partial(profile, config=start),
         "notebooks": notebooks,
         "ablate": partial(ablate, config=start),
