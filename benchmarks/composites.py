@@ -183,7 +183,10 @@ def told_everything(prediction: Prediction, truth: Clip) -> Prediction:
 def predict_told(network: Network, video: Video, config: Config, told: Told) -> Tracks:
     """Tracks from a prediction in which `told` puts some of the truth."""
     indices = spread_indices(len(video), config.data.clip_frames)
-    truth = make_clip(video, indices, config.data, config.model.num_classes)
+    model = config.model
+    truth = make_clip(
+        video, indices, config.data, model.num_classes, label_stride=model.label_stride
+    )
 
     def corrected(frames: Tensor) -> Prediction:
         return told(network(frames), truth)

@@ -129,7 +129,7 @@ def speed(repeats: int, compiled: bool) -> dict[str, Any]:
 def made_up_prediction(config: Config, instances: int) -> Prediction:
     """What a trained network would say of a clip of so many squares side by side."""
     frames, (height, width) = config.data.clip_frames, config.data.size
-    height, width = height // config.data.label_stride, width // config.data.label_stride
+    height, width = height // config.model.label_stride, width // config.model.label_stride
     columns = math.ceil(math.sqrt(instances))
     y, x = (torch.arange(side) * columns / side for side in (height, width))
     number = columns * y.long()[:, None] + x.long() + 1
@@ -171,16 +171,20 @@ def growth(repeats: int) -> dict[str, Any]:
     return dict(in_turn(sides, repeats))
 
 
-def training_step(checkpointing: bool, precision: str) -> None:
+def training_step(precision: str) -> None:
     """One training step of the paper profile on random frames, in a process of its own."""
-    train = replace(CONFIG.train, activation_checkpointing=checkpointing)
-    config = replace(CONFIG, train=train)
+    config = CONFIG
     toy = render_video(0, ToyConfig(size=config.data.size, num_frames=config.data.clip_frames))
-    clip = make_clip(toy, range(len(toy)), config.data, config.model.num_classes)
+    clip = make_clip(
+        toy,
+        range(len(toy)),
+        config.data,
+        config.model.num_classes,
+        label_stride=config.model.label_stride,
+    )
     batch = Clip.collate([clip])
     network = TagVIS(config.model).train().to(memory_format=torch.channels_last_3d)
-    network.recompute_activations(checkpointing)
-    optimizer = torch.optim.Adam(network.parameters(), lr=train.learning_rate)
+    optimizer = torch.optim.Adam(network.parameters(), lr=config.train.learning_rate)
     for parameter in network.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()  # so that Adam's state is there, as it is from the second step on
@@ -207,16 +211,11 @@ def memory(threads: int) -> dict[str, Any]:
     """Peak of the whole process in a training step, beside what was estimated before."""
     rows: dict[str, Any] = {}
     for precision in ("32-true", "bf16-mixed"):
-        for checkpointing in (False, True):
-            words = [str(int(checkpointing)), precision, str(threads)]
-            command = [sys.executable, __file__, "step", *words]
-            ran = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-            train = replace(
-                CONFIG.train, activation_checkpointing=checkpointing, precision=precision
-            )
-            estimate = estimate_training(replace(CONFIG, train=train), 1)
-            name = f"{precision}{', checkpointing' if checkpointing else ''}"
-            rows[name] = {**json.loads(ran.stdout), "estimated_bytes": estimate.peak_bytes}
+        command = [sys.executable, __file__, "step", precision, str(threads)]
+        ran = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+        config = replace(CONFIG, train=replace(CONFIG.train, precision=precision))
+        estimate = estimate_training(config, 1)
+        rows[precision] = {**json.loads(ran.stdout), "estimated_bytes": estimate.peak_bytes}
     return rows
 
 
@@ -340,7 +339,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["step"]:
-        torch.set_num_threads(int(sys.argv[4]))
-        training_step(bool(int(sys.argv[2])), sys.argv[3])
+        torch.set_num_threads(int(sys.argv[3]))
+        training_step(sys.argv[2])
     else:
         main()

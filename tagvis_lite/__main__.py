@@ -137,7 +137,7 @@ def train(
         raise
     except torch.OutOfMemoryError as error:
         raise ValueError(
-            "the device ran out of memory: try --train.activation-checkpointing, "
+            "the device ran out of memory: try "
             "--train.precision bf16-mixed, or a smaller --train.batch-size with more "
             f"--train.accumulate ({str(error)[:100]})"
         ) from error

@@ -65,11 +65,9 @@ def sample_indices(
         num_frames >= clip_frames.
 
     Raises:
-        ValueError: a number of frames below 1, or `max_drop` below 0.
+        ValueError: a number of frames below 1.
     """
     _require_frames(num_frames, clip_frames)
-    if max_drop < 0:
-        raise ValueError(f"max_drop is {max_drop}, expected 0 or more")
     spare = num_frames - clip_frames
     if spare < 0:
         return spread_indices(num_frames, clip_frames)
@@ -92,6 +90,7 @@ def make_clip(
     config: DataConfig,
     num_classes: int,
     *,
+    label_stride: int = 1,
     augment: bool = False,
     generator: Generator | None = None,
 ) -> Clip:
@@ -111,27 +110,28 @@ def make_clip(
     Args:
         video: source; one without label maps gives a clip that is void (255) everywhere.
         indices: T indices into the video.
-        config: size, label_stride, min_crop, mean and std.
+        config: size, min_crop, mean and std.
         num_classes: semantic classes with background. With 2 (DAVIS, D17) every instance is of
             class 1, whatever its category.
+        label_stride: how much smaller labels are than frames, `config.model.label_stride`.
         augment: crop and flip at random.
         generator: source of randomness; None is torch's global one.
 
     Returns:
         An unbatched clip: frames float32, 3 x T x H x W with H x W = `config.size`; ids and
-        semantic int64, T x h x w with h = H / label_stride; frame_indices int64, T, decreasing
+        semantic int64, T x h x w with h = H // label_stride; frame_indices int64, T, decreasing
         after a temporal flip.
 
     Raises:
         ValueError: indices outside the video, label maps of another size than the frames, an id
-            without a category or a category the network has no class for, an impossible config.
+            without a category or a category the network has no class for.
     """
     chosen = [int(t) for t in indices]
     if not chosen or min(chosen) < 0 or max(chosen) >= len(video):
         raise ValueError(
             f"video {video.name!r}: indices are {chosen}, expected some of 0 to {len(video) - 1}"
         )
-    label_size = _label_size(config)
+    label_size = [side // label_stride for side in config.size]
 
     if augment and _uniform(0, 1, generator) == 1:
         chosen.reverse()
@@ -186,13 +186,14 @@ class ClipDataset(Dataset[Clip]):
         videos: labelled videos.
         config: see `make_clip`.
         num_classes: see `make_clip`.
+        label_stride: see `make_clip`.
         augment: frames by `sample_indices`, random crop and flips; otherwise `spread_indices`,
             whole frames, and every epoch is the same.
         seed: not negative.
 
     Raises:
         ValueError: no videos, a video without label maps or with a category that the network
-            has no class for, a negative seed or epoch, an impossible config.
+            has no class for, a negative epoch.
     """
 
     def __init__(
@@ -202,13 +203,11 @@ class ClipDataset(Dataset[Clip]):
         num_classes: int,
         *,
         augment: bool,
+        label_stride: int = 1,
         seed: int = 0,
     ) -> None:
         if len(videos) == 0:
             raise ValueError("a data set of clips needs at least one video")
-        if seed < 0:
-            raise ValueError(f"seed is {seed}, expected 0 or more")
-        _label_size(config)
         for video in videos:
             if video.ids is None:
                 raise ValueError(f"video {video.name!r} has no label maps to train on")
@@ -216,6 +215,7 @@ class ClipDataset(Dataset[Clip]):
         self.videos = videos
         self.config = config
         self.num_classes = num_classes
+        self.label_stride = label_stride
         self.augment = augment
         self.seed = seed
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
@@ -240,14 +240,22 @@ class ClipDataset(Dataset[Clip]):
         video = self.videos[index]
         if not self.augment:
             indices = spread_indices(len(video), self.config.clip_frames)
-            return make_clip(video, indices, self.config, self.num_classes)
+            return make_clip(
+                video, indices, self.config, self.num_classes, label_stride=self.label_stride
+            )
         entropy = np.random.SeedSequence((self.seed, epoch, index))
         generator = Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
         indices = sample_indices(
             len(video), self.config.clip_frames, self.config.max_drop, generator
         )
         return make_clip(
-            video, indices, self.config, self.num_classes, augment=True, generator=generator
+            video,
+            indices,
+            self.config,
+            self.num_classes,
+            label_stride=self.label_stride,
+            augment=True,
+            generator=generator,
         )
 
 
@@ -276,8 +284,6 @@ def _normalise(frames: Tensor, config: DataConfig) -> Tensor:
 
 def _class_of_id(video: Video, num_classes: int) -> Tensor:
     """The semantic class of each of the 256 values of a label map; -1 where there is none."""
-    if not 2 <= num_classes <= VOID:
-        raise ValueError(f"num_classes is {num_classes}, expected 2 to {VOID}")
     classes = torch.full((256,), 1 if num_classes == 2 else -1, dtype=torch.int64)
     classes[BACKGROUND], classes[VOID] = 0, VOID
     if num_classes == 2:
@@ -294,17 +300,6 @@ def _class_of_id(video: Video, num_classes: int) -> Tensor:
             )
         classes[instance] = category
     return classes
-
-
-def _label_size(config: DataConfig) -> list[int]:
-    """h x w, after checking the fields that make_clip depends on."""
-    if not 0 < config.min_crop <= 1:
-        raise ValueError(f"min_crop is {config.min_crop}, expected a share above 0 and up to 1")
-    if config.label_stride < 1 or any(side % config.label_stride for side in config.size):
-        raise ValueError(
-            f"size {config.size} does not divide by label_stride {config.label_stride}"
-        )
-    return [side // config.label_stride for side in config.size]
 
 
 def _require_frames(num_frames: int, clip_frames: int) -> None:

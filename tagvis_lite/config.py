@@ -4,46 +4,127 @@ A profile is a value of these dataclasses, never a second implementation: `toy` 
 cores, `paper` is sections III and IV of the paper number for number, `smoke` is `toy` cut to a
 few steps for tests of the plumbing. Where the paper is silent the choice is a field here and a
 row of docs/decisions.md (the numbers D1, D2, ... below).
+
+Every field has its range beside it. A value of another type or out of range is refused when the
+config is made, and nothing else in the package checks it again.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+
+@dataclass(frozen=True)
+class Range:
+    """The numbers that a field takes; a number must meet every limit that is given."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+    above: float | None = None
+    below: float | None = None
+    multiple_of: int | None = None
+
+    def __contains__(self, number: float) -> bool:
+        return (
+            (self.at_least is None or number >= self.at_least)
+            and (self.at_most is None or number <= self.at_most)
+            and (self.above is None or number > self.above)
+            and (self.below is None or number < self.below)
+            and (self.multiple_of is None or number % self.multiple_of == 0)
+        )
+
+    def __str__(self) -> str:
+        limits = ((name.replace("_", " "), limit) for name, limit in vars(self).items())
+        return " and ".join(f"{name} {limit}" for name, limit in limits if limit is not None)
+
+
+Count = Annotated[int, Range(at_least=1, at_most=2**31 - 1)]
+Weight = Annotated[float, Range(at_least=0)]
+Share = Annotated[float, Range(at_least=0, at_most=1)]
+Width = Annotated[int, Range(at_least=2, at_most=2**31 - 1)]
+Scale = Annotated[int, Range(at_least=2, multiple_of=2)]
+Deviation = Annotated[float, Range(above=0)]
+
+
+def fits(value: object, hint: Any) -> bool:
+    """Whether a field of the type `hint` takes the value."""
+    kind, parts = get_origin(hint), get_args(hint)
+    if kind is Annotated:
+        return fits(value, parts[0]) and value in parts[1]
+    if kind in (Union, UnionType):
+        return any(fits(value, part) for part in parts)
+    if kind is Literal:
+        return isinstance(value, str) and value in parts
+    if kind is tuple:
+        if not isinstance(value, tuple):
+            return False
+        parts = parts[:1] * len(value) if parts[-1] is ... else parts
+        return len(value) == len(parts) and all(map(fits, value, parts))
+    if isinstance(value, bool):
+        return hint is bool
+    if hint is float:
+        return isinstance(value, int | float) and abs(value) <= sys.float_info.max
+    return isinstance(value, hint)
+
+
+def in_words(hint: Any) -> str:
+    """What a field of the type `hint` takes, such as 'a number above 0'."""
+    kind, parts = get_origin(hint), get_args(hint)
+    if kind is Annotated:
+        return f"{in_words(parts[0])} {parts[1]}"
+    if kind in (Union, UnionType):
+        return " or ".join(map(in_words, parts))
+    if kind is Literal:
+        return f"one of {', '.join(parts)}"
+    if kind is tuple:
+        number = "any number" if parts[-1] is ... else len(parts)
+        return f"a tuple of {number}, each {in_words(parts[0])}"
+    names = {int: "an integer", float: "a number", bool: "true or false", NoneType: "none"}
+    return names[hint]
 
 
 class _Section:
-    """Base of the sections: a field takes one of its choices, or as many numbers as it has.
+    """Base of the sections: every field is of its type and in its range.
 
     Raises:
-        ValueError: names the field, its value and what was expected.
+        ValueError: names the section and field, its value and what was expected.
     """
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(type(self)).items():
-            value, expected = getattr(self, name), get_args(hint)
-            where = f"{type(self).__name__}.{name} is {value!r}"
-            if get_origin(hint) is Literal and value not in expected:
-                raise ValueError(f"{where}, expected one of {expected}")
-            if get_origin(hint) is tuple and (
-                not isinstance(value, tuple) or len(value) != len(expected)
-            ):
-                raise ValueError(f"{where}, expected a tuple of {len(expected)}")
+        section = type(self).__name__.removesuffix("Config").lower()
+        for name, hint in _hints(type(self)).items():
+            value = getattr(self, name)
+            if not fits(value, hint):
+                raise ValueError(f"{section}.{name} is {_short(value)}, expected {in_words(hint)}")
+
+
+def _hints(section: Any) -> dict[str, Any]:
+    return get_type_hints(section, include_extras=True)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 @dataclass(frozen=True)
 class ModelConfig(_Section):
     """The network of section III; see tagvis_lite.model for what each part does."""
 
-    num_classes: int = 41
-    """Semantic classes c, background included: 41 for YouTube-VIS, 2 for DAVIS (D17)."""
-    widths: tuple[int, int, int] = (64, 128, 256)
+    num_classes: Annotated[int, Range(at_least=2, at_most=255)] = 41
+    """Semantic classes c, background included: 41 for YouTube-VIS, 2 for DAVIS (D17). The command
+    line takes it from the data."""
+    widths: tuple[Width, Width, Width] = (64, 128, 256)
     """Channels of layer1, layer2, layer3 of the encoder (the stem has those of layer1)."""
-    blocks: tuple[int, int, int] = (2, 2, 2)
+    blocks: tuple[Count, Count, Count] = (2, 2, 2)
     """Residual blocks in layer1, layer2, layer3."""
-    spatial_strides: tuple[int, int, int, int, int] = (2, 2, 1, 2, 2)
+    spatial_strides: tuple[Count, Count, Count, Count, Count] = (2, 2, 1, 2, 2)
     """Of stem, pool after the stem, layer1, layer2, layer3. The paper's H/16 (D1)."""
     pretrained: bool = True
     """Start the encoder from torchvision's Kinetics-400 weights."""
@@ -52,16 +133,17 @@ class ModelConfig(_Section):
     spatio_temporal_attention: Literal["pooled", "literal", "non_local", "removed"] = "pooled"
     """`pooled` equals `literal` and costs about half; `non_local` is the ordinary reading
     (D4)."""
-    attention_channels: int = 128
+    attention_channels: Count = 128
     """Channels of queries and keys after the 1 x 1 convolutions."""
     attention_residual: bool = True
     """Add each attention module's input to its output (D5)."""
-    bottleneck_channels: int = 512
-    feature_channels: int = 256
+    bottleneck_channels: Count = 512
+    """Channels of the bottleneck at half the size of the encoder's map (D6)."""
+    feature_channels: Count = 256
     """Channels of q_t, v_t and w_t."""
-    upsampling: tuple[int, int] = (4, 2)
+    upsampling: tuple[Scale, Scale] = (4, 2)
     """Scale of the two layers of the tag generator and of the decoder: 14 to 112 (D7)."""
-    head_channels: int = 64
+    head_channels: Count = 64
     """Channels between those two layers."""
     tag_range: Literal["unbounded", "sigmoid"] = "unbounded"
     """Sigmoid tags cannot meet a margin of 3 (D8)."""
@@ -72,72 +154,86 @@ class ModelConfig(_Section):
     """What the decoder sees of q_t: `identity` drops Self-Attention alone, `removed` its
     connector too. With both branches removed there is no decoder (Table III, last row)."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if math.prod(self.spatial_strides) % math.prod(self.upsampling):
+            raise ValueError(
+                f"model.spatial_strides make the frames {math.prod(self.spatial_strides)} times "
+                f"smaller and model.upsampling makes them {math.prod(self.upsampling)} times "
+                "larger: the first must be a multiple of the second"
+            )
+
+    @property
+    def size_multiple(self) -> int:
+        """What H and W of a clip are multiples of: the bottleneck halves the encoder's map."""
+        return 2 * math.prod(self.spatial_strides)
+
+    @property
+    def label_stride(self) -> int:
+        """H / h: how much smaller tags, semantics and labels are than the frames of a clip."""
+        return math.prod(self.spatial_strides) // math.prod(self.upsampling)
+
 
 @dataclass(frozen=True)
 class LossConfig(_Section):
     """Equations (2) to (7)."""
 
-    margin: float = 3.0
-    """G."""
+    margin: Annotated[float, Range(above=0)] = 3.0
+    """G of eqs. (3) and (5): how far apart the mean tags of two instances are pushed."""
     h_n: Literal["clip", "frame"] = "clip"
     """Over what the mean tag h_n of eq. (2) is taken (D9)."""
     reduction: Literal["mean", "sum"] = "mean"
     """`sum` is eqs. (2) to (5) as printed; `mean` divides by the number of terms (D10)."""
-    pixels_per_instance: int | None = 64
+    pixels_per_instance: Count | None = 64
     """M': pixels drawn per instance for eq. (2); None takes all of them (D11)."""
-    spectra: float = 1.0
-    specter: float = 1.0
-    tempra: float = 1.0
-    temper: float = 1.0
-    cross_entropy: float = 1.0
-    """Weights of the terms; the paper has them all at 1 (D14)."""
-    class_weights: tuple[float, ...] | None = None
-    """Per semantic class, background first (D21)."""
+    spectra: Weight = 1.0
+    """Weight of eq. (2), which pulls an instance's tags to their mean; the paper's is 1 (D14)."""
+    specter: Weight = 1.0
+    """Weight of eq. (3), which pushes the mean tags of two instances apart (D14)."""
+    tempra: Weight = 1.0
+    """Weight of eq. (4), which holds an instance's frame means at its clip mean (D14)."""
+    temper: Weight = 1.0
+    """Weight of eq. (5), which pushes frame means of different instances apart (D14)."""
+    cross_entropy: Weight = 1.0
+    """Weight of the semantic loss in eq. (7) (D14)."""
+    class_weights: tuple[Weight, ...] | None = None
+    """Weights of the semantic classes, background first; None weighs all alike (D21)."""
     background_as_instance: bool = False
     """Tag the background as one more instance: needed when there is no semantic branch."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.pixels_per_instance is not None and self.pixels_per_instance < 1:
-            raise ValueError(
-                f"LossConfig.pixels_per_instance is {self.pixels_per_instance}, expected 1 or "
-                "more, or None for all pixels"
-            )
 
 
 @dataclass(frozen=True)
 class DataConfig(_Section):
     """Clips: what the network is fed (sections III-A and IV)."""
 
-    clip_frames: int = 32
-    """T."""
-    size: tuple[int, int] = (224, 224)
+    clip_frames: Count = 32
+    """T, the frames of a clip."""
+    size: tuple[Count, Count] = (224, 224)
     """H x W of the input clip."""
-    label_stride: int = 2
-    """H / h: how much smaller tags and semantics are than the input."""
-    max_drop: int = 5
+    max_drop: Annotated[int, Range(at_least=0, at_most=2**31 - 1)] = 5
     """Training drops runs of 1 to `max_drop` consecutive frames (section IV)."""
-    min_crop: float = 0.6
+    min_crop: Annotated[float, Range(above=0, at_most=1)] = 0.6
     """Smallest side of a random crop, as a share of the frame's side."""
-    mean: tuple[float, float, float] = (0.43216, 0.394666, 0.37645)
-    std: tuple[float, float, float] = (0.22803, 0.22145, 0.216989)
-    """Normalisation of the Kinetics-400 weights in torchvision."""
+    mean: tuple[Share, Share, Share] = (0.43216, 0.394666, 0.37645)
+    """Red, green and blue that count as 0: the mean of Kinetics-400 in torchvision."""
+    std: tuple[Deviation, Deviation, Deviation] = (0.22803, 0.22145, 0.216989)
+    """What red, green and blue are divided by: the deviations of Kinetics-400 in torchvision."""
 
 
 @dataclass(frozen=True)
 class InferenceConfig(_Section):
     """Tags to instances, clips to whole videos (section IV; D15, D16, D18, D19)."""
 
-    foreground: float = 0.5
+    foreground: Annotated[float, Range(at_least=0, below=1)] = 0.5
     """A pixel is foreground where 1 - p(background) is above this."""
-    bandwidth: float = 0.75
-    """Full width at half maximum, in tag units, of the kernel of the tag density; a quarter of
-    the margin."""
-    prominence: float = 0.3
+    bandwidth: Annotated[float, Range(above=0)] = 0.75
+    """Full width at half maximum, in tag units, of the kernel of the tag density."""
+    prominence: Share = 0.3
     """A mode of the density stands this share of its height above the valleys beside it."""
-    min_area: float = 0.002
+    min_area: Share = 0.002
     """Instances below this share of the clip's pixels are dropped."""
-    max_instances: int = 20
+    max_instances: Annotated[int, Range(at_least=1, at_most=253)] = 20
+    """Only so many instances of a clip are kept, the largest."""
     interpolation: Literal["signed_distance", "nearest"] = "signed_distance"
     """How masks reach the frames the network did not see."""
 
@@ -146,45 +242,71 @@ class InferenceConfig(_Section):
 class TrainConfig(_Section):
     """The loop (section IV; D20). One step is one optimiser step."""
 
-    epochs: int = 100
+    epochs: Count = 100
     """Clips drawn from each video: one per epoch."""
-    steps: int | None = None
+    steps: Count | None = None
     """Stop after this many steps instead of after `epochs`."""
-    batch_size: int = 1
+    batch_size: Count = 1
     """Clips that a device takes at a time; batch norm goes over those of all devices."""
-    accumulate: int = 1
+    accumulate: Count = 1
     """Batches of each device whose gradients are averaged into one step."""
-    workers: int = 0
+    workers: Annotated[int, Range(at_least=0, at_most=1024)] = 0
     """Processes per device that read and augment clips; 0 does it between steps."""
-    learning_rate: float = 1e-4
+    learning_rate: Annotated[float, Range(above=0)] = 1e-4
+    """Learning rate of Adam; with `one_cycle` the largest one."""
     schedule: Literal["constant", "one_cycle"] = "constant"
-    weight_decay: float = 0.0
-    clip_gradient: float | None = None
+    """`one_cycle` warms up over a tenth of the steps and then falls to 0 along a cosine."""
+    weight_decay: Weight = 0.0
+    """L2 penalty of Adam."""
+    clip_gradient: Annotated[float, Range(above=0)] | None = None
     """Largest gradient norm; None leaves gradients alone."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Arithmetic of the network; the loss is in float32 always."""
     channels_last: bool = True
     """Keep activations in the memory layout that convolutions are fastest in."""
-    activation_checkpointing: bool = False
-    """Compute activations again in the backward pass instead of keeping them: less memory, more
-    time (benchmarks/paper_size.py)."""
-    compile: bool = False
-    """Run the network through `torch.compile`; needs a C++ compiler."""
-    seed: int = 0
-    validate_every: int = 1000
+    seed: Annotated[int, Range(at_least=0, at_most=2**32 - 1)] = 0
+    """Source of initial weights, order of videos, augmentation and the pixels of eq. (2)."""
+    validate_every: Count = 1000
     """Steps between validations (J&F) and checkpoints."""
+
+
+SECTIONS: dict[str, type[_Section]] = {
+    "model": ModelConfig,
+    "loss": LossConfig,
+    "data": DataConfig,
+    "inference": InferenceConfig,
+    "train": TrainConfig,
+}
 
 
 @dataclass(frozen=True)
 class Config:
-    """Everything one run needs to know."""
+    """Everything one run needs to know.
 
-    profile: str
-    """Named set of choices that all other fields start from: toy, paper or smoke."""
+    Raises:
+        ValueError: an unknown profile, or clips of a size that the network cannot take.
+    """
+
+    profile: Literal["toy", "paper", "smoke"]
+    """Named set of choices that all other fields start from."""
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     data: DataConfig = field(default_factory=DataConfig)
     inference: InferenceConfig = field(default_factory=InferenceConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        profiles = _hints(Config)["profile"]
+        if not fits(self.profile, profiles):
+            raise ValueError(
+                f"unknown profile {_short(self.profile)}, expected {in_words(profiles)}"
+            )
+        multiple = self.model.size_multiple
+        if any(side % multiple for side in self.data.size):
+            raise ValueError(
+                f"data.size is {self.data.size}, expected multiples of {multiple}, twice the "
+                "product of model.spatial_strides"
+            )
 
 
 PAPER = Config(profile="paper")
@@ -204,7 +326,7 @@ TOY = Config(
         head_channels=64,
     ),
     loss=LossConfig(pixels_per_instance=None, specter=4.0, temper=4.0, cross_entropy=12.0),
-    data=DataConfig(clip_frames=8, size=(64, 64), label_stride=1, min_crop=0.8),
+    data=DataConfig(clip_frames=8, size=(64, 64), min_crop=0.8),
     inference=InferenceConfig(bandwidth=0.4, prominence=0.1),
     train=TrainConfig(
         steps=1800,
@@ -233,30 +355,31 @@ def config_to_dict(config: Config) -> dict[str, Any]:
 def config_from_dict(values: Mapping[str, Any]) -> Config:
     """Rebuild a `Config` from `config_to_dict`, possibly read back from json.
 
+    Fields that are not there take the defaults of their section.
+
     Raises:
-        ValueError: a key no config has (a file of another version, or a typing error), a section
-            that is not one, a value that is none of a field's choices, or no profile name.
+        ValueError: what is no config, or a section or field that no config has, as in a file of
+            another version or after a typing error, or a value that a field does not take.
     """
-    sections = {name: type(value) for name, value in vars(PAPER).items()}
-    if not isinstance(values, Mapping) or not isinstance(values.get("profile"), str):
+    if not isinstance(values, Mapping) or "profile" not in values:
         raise ValueError("not a config: it has no profile name")
-    unknown = set(values) - set(sections)
+    sections = {name: section for name, section in values.items() if name != "profile"}
+    _refuse_unknown(sections, SECTIONS, "section of the config")
+    return Config(
+        profile=values["profile"],
+        **{name: _section(name, section) for name, section in sections.items()},
+    )
+
+
+def _section(name: str, values: Any) -> Any:
+    if not isinstance(values, Mapping):
+        raise ValueError(f"config section {name!r} is {_short(values)}, expected its fields")
+    kind = SECTIONS[name]
+    _refuse_unknown(values, _hints(kind), f"field of config section {name!r}")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def _refuse_unknown(names: Mapping[str, Any], known: Mapping[str, Any], what: str) -> None:
+    unknown = ", ".join(repr(name) for name in names if name not in known)
     if unknown:
-        raise ValueError(f"unknown config sections {sorted(unknown)}; known: {sorted(sections)}")
-    rebuilt: dict[str, Any] = {}
-    for name, section in values.items():
-        if name == "profile":
-            rebuilt[name] = section
-            continue
-        if not isinstance(section, Mapping):
-            raise ValueError(f"config section {name!r} is {section!r}, expected fields and values")
-        known = {f.name for f in dataclasses.fields(sections[name])}
-        if set(section) - known:
-            raise ValueError(
-                f"unknown fields {sorted(set(section) - known)} in config section {name!r}; "
-                f"known: {sorted(known)}"
-            )
-        rebuilt[name] = sections[name](
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in section.items()}
-        )
-    return Config(**rebuilt)
+        raise ValueError(f"{unknown} is no {what}, which are {', '.join(known)}")

@@ -1,9 +1,9 @@
 """What a training run will take, known before it starts: steps, memory, operations.
 
 One step is run on fake tensors (PyTorch's, which have shapes but no data): every storage it makes
-and frees is counted, so the peak is that of the very program, activation checkpointing included.
+and frees is counted, so the peak is that of the very program.
 What a library takes besides, such as oneDNN's reordered copies, is not seen: a process of the paper
-profile took a tenth more on a CPU, with activation checkpointing up to 0.9 GB more, besides about
+profile took a tenth more on a CPU, besides about
 1 GB for the program itself (benchmarks/paper_size.py).
 """
 
@@ -75,7 +75,6 @@ def estimate_training(config: Config, num_videos: int, world_size: int = 1) -> T
     """Estimate a run of so many videos on so many devices. Takes seconds and no memory."""
     with FakeTensorMode():
         network = TagVIS(replace(config.model, pretrained=False)).train()
-        network.recompute_activations(config.train.activation_checkpointing)
         learnt = list(network.parameters())
         held = [*learnt, *network.buffers()]
         state = sum(x.nbytes for x in held) + 2 * sum(x.nbytes for x in learnt)

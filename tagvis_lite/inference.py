@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
@@ -96,7 +95,6 @@ def read_clip(video: Video, data: DataConfig) -> tuple[Tensor, np.ndarray, tuple
         ValueError: frames that are not uint8 H x W x 3, or not all of the same size.
     """
     indices = spread_indices(len(video), data.clip_frames)
-    unlabelled = replace(data, label_stride=1)
     kept, repeats = np.unique(indices, return_inverse=True)
     frames: list[Tensor] = []
     size: tuple[int, int] | None = None
@@ -110,7 +108,7 @@ def read_clip(video: Video, data: DataConfig) -> tuple[Tensor, np.ndarray, tuple
             )
         size = (height, width)
         still = Video(video.name, image, frame_names=[video.frame_names[t]])
-        frames.append(make_clip(still, [0], unlabelled, num_classes=2).frames)
+        frames.append(make_clip(still, [0], data, num_classes=2).frames)
     assert size is not None  # a Video has at least one frame
     return torch.cat([frames[k] for k in repeats], dim=1), indices, size
 

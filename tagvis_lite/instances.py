@@ -19,7 +19,7 @@ from scipy.signal import find_peaks, peak_prominences
 from torch import Tensor
 
 from tagvis_lite.config import InferenceConfig
-from tagvis_lite.video import BACKGROUND, VOID, Prediction
+from tagvis_lite.video import BACKGROUND, Prediction
 
 BINS_PER_SIGMA = 8
 """Histogram bins per standard deviation of the kernel."""
@@ -111,11 +111,9 @@ def cluster_instances(prediction: Prediction | Reading, config: InferenceConfig)
         config: foreground, bandwidth, prominence, min_area and max_instances are used.
 
     Raises:
-        ValueError: see `read_prediction`; a config value out of range, NaN or infinity in the
-            foreground's tags.
+        ValueError: see `read_prediction`; NaN or infinity in the foreground's tags.
     """
     reading = prediction if isinstance(prediction, Reading) else read_prediction(prediction)
-    _check_config(config)
     tags, probabilities = reading.tags, reading.probabilities
     foreground = reading.foreground > config.foreground
     if not foreground.any():
@@ -198,7 +196,7 @@ def tag_density(values: np.ndarray, bandwidth: float) -> tuple[np.ndarray, np.nd
         both ends. Both float64.
 
     Raises:
-        ValueError: no values, not 1-D, NaN or infinity among them, bandwidth not above 0.
+        ValueError: no values, not 1-D, NaN or infinity among them.
     """
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 1 or values.size == 0:
@@ -208,8 +206,6 @@ def tag_density(values: np.ndarray, bandwidth: float) -> tuple[np.ndarray, np.nd
             f"{np.count_nonzero(~np.isfinite(values))} of {values.size} tags are NaN or infinite: "
             "the weights are broken or the training diverged; lower its learning rate"
         )
-    if not 0 < bandwidth < np.inf:
-        raise ValueError(f"bandwidth is {bandwidth}, expected a positive number of tag units")
     sigma = bandwidth / np.sqrt(8 * np.log(2))
     is_sorted = (values[1:] >= values[:-1]).all()
     ascending = values if is_sorted else np.sort(values)
@@ -283,16 +279,3 @@ def _check_prediction(prediction: Prediction) -> None:
         )
     if prediction.semantic_logits is not None and len(prediction.semantic_logits) < 2:
         raise ValueError("semantic logits have one class, expected background and at least one")
-
-
-def _check_config(config: InferenceConfig) -> None:
-    if not 0 <= config.foreground < 1:
-        raise ValueError(f"inference.foreground is {config.foreground}, expected [0, 1)")
-    if not 0 <= config.prominence <= 1:
-        raise ValueError(f"inference.prominence is {config.prominence}, expected a share in [0, 1]")
-    if not 0 <= config.min_area <= 1:
-        raise ValueError(f"inference.min_area is {config.min_area}, expected a share in [0, 1]")
-    if not 1 <= config.max_instances < VOID - 1:
-        raise ValueError(
-            f"inference.max_instances is {config.max_instances}, expected 1 to {VOID - 2}"
-        )

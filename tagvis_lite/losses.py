@@ -272,7 +272,7 @@ def overall_loss(
     if prediction.tags.shape != clip.ids.shape:
         raise ValueError(
             f"tags are {tuple(prediction.tags.shape)} but labels {tuple(clip.ids.shape)}: "
-            "check data.size and data.label_stride against model.spatial_strides and upsampling"
+            "labels are model.label_stride times smaller than the frames of a clip"
         )
     tags = _full_precision(prediction.tags)
     terms = tagging_terms(tags, clip.ids, config, generator)

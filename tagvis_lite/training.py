@@ -17,8 +17,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -62,8 +60,6 @@ HOW_NOT_WHAT: dict[str, Any] = {
     "accumulate": 1,
     "workers": 0,
     "channels_last": True,
-    "activation_checkpointing": False,
-    "compile": False,
 }
 """Fields of `config.train` that a resumed run may change: how a step is computed, not which."""
 
@@ -88,14 +84,8 @@ class _Outputs(nn.Module):
         super().__init__()
         self.layout = torch.channels_last_3d if config.channels_last else torch.contiguous_format
         self.network = network.to(memory_format=self.layout)
-        self.network.recompute_activations(config.activation_checkpointing)
-        # Not the module: validation, in another mode and size, would be compiled too.
-        self.predict = torch.compile(self._predict) if config.compile else self._predict
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor | None]:
-        return self.predict(frames)
-
-    def _predict(self, frames: Tensor) -> tuple[Tensor, Tensor | None]:
         prediction: Prediction = self.network(frames.contiguous(memory_format=self.layout))
         return prediction.tags, prediction.semantic_logits
 
@@ -126,10 +116,9 @@ def train(
         network: start from these weights (fine-tuning) instead of random ones; trained in place.
 
     Raises:
-        ValueError: no videos, videos without label maps, a number out of range in `config.train`,
-            a network of another config, or `out` holds a run of another config, with another number
-            of clips a step, or a broken state; a strategy that splits the network, or compiling
-            without a C++ compiler.
+        ValueError: no videos, videos without label maps, a network of another config, or `out`
+            holds a run of another config, with another number of clips a step, or a broken state;
+            a strategy that splits the network.
         NotADirectoryError: `out` is a file.
         NonFiniteLossError: the loss or its gradient is NaN or infinite. No parameter has taken
             part of that step, and the files are those of the step before.
@@ -138,7 +127,12 @@ def train(
     fabric = fabric or Fabric(devices=1, precision=config.train.precision)
     _check_strategy(fabric)
     dataset = ClipDataset(
-        videos, config.data, config.model.num_classes, augment=True, seed=config.train.seed
+        videos,
+        config.data,
+        config.model.num_classes,
+        augment=True,
+        label_stride=config.model.label_stride,
+        seed=config.train.seed,
     )
     step_clips = clips_per_step(config.train, fabric.world_size)
     state = _open_run(out, config, step_clips)  # before there is more than one process to fail
@@ -242,19 +236,6 @@ def check_run(
     """Refuse what `train` refuses before it touches a file. Arguments and errors as there."""
     if not videos or not validation:
         raise ValueError("training needs at least one training and one validation video")
-    for name in ("epochs", "steps", "batch_size", "accumulate", "validate_every"):
-        value = getattr(config.train, name)
-        if value is not None and value < 1:
-            raise ValueError(f"train.{name} is {value}, expected 1 or more")
-    if config.train.workers < 0:
-        raise ValueError(f"train.workers is {config.train.workers}, expected 0 or more")
-    if config.train.compile and config.train.activation_checkpointing:
-        raise ValueError(
-            "train.compile decides itself what to keep for the backward pass: leave "
-            "train.activation_checkpointing out"
-        )
-    if config.train.compile and not any(map(shutil.which, _compilers())):
-        raise ValueError(f"train.compile needs a C++ compiler, one of {_compilers()}: install one")
     for video in validation:
         if video.ids is None:
             raise ValueError(f"validation video {video.name!r} has no label maps to score against")
@@ -265,11 +246,6 @@ def check_run(
             f"the network to start from has {network.config}, but the run has {config.model}: "
             "pass the config that load_network returned with it"
         )
-
-
-def _compilers() -> list[str]:
-    named = os.environ.get("CXX")
-    return [named] if named else ["c++", "g++", "clang++", "cl"]
 
 
 def _check_strategy(fabric: Fabric) -> None:

@@ -21,8 +21,9 @@ from tagvis_lite.inference import (
 )
 from tagvis_lite.video import Prediction, Video
 
-DATA = DataConfig(clip_frames=8, size=(64, 64), label_stride=2)
-CONFIG = Config("test", data=DATA)
+DATA = DataConfig(clip_frames=8, size=(64, 64))
+LABEL_STRIDE = 2
+CONFIG = Config("toy", data=DATA)
 moderate = settings(max_examples=25, deadline=None)
 
 
@@ -54,7 +55,7 @@ def reads_the_answer(frames):
     """Network: instance ids from the colours, tags 3 apart, sure semantics (class = id)."""
     mean, std = (torch.tensor(v).view(3, 1, 1, 1) for v in (DATA.mean, DATA.std))
     colours = (frames[0] * std + mean)[:2]
-    colours = torch.nn.functional.avg_pool2d(colours, DATA.label_stride)
+    colours = torch.nn.functional.avg_pool2d(colours, LABEL_STRIDE)
     ids = torch.cat([torch.full_like(colours[:1], 0.5), colours]).argmax(0)
     logits = 9.0 * torch.nn.functional.one_hot(ids, 3).permute(3, 0, 1, 2)
     noise = 0.1 * torch.sin(torch.arange(ids.numel())).view_as(ids)

@@ -540,9 +540,6 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path: Path) -> None
     out = tmp_path / "run"
     good = config_with(steps=2)
     some, unlabelled = videos("train", 2), [replace(videos("validation", 1)[0], ids=None)]
-    for name in ("steps", "epochs", "batch_size", "accumulate", "validate_every"):
-        with pytest.raises(ValueError, match=rf"train\.{name} is 0, expected 1 or more"):
-            run(config_with(**{name: 0}), out)
     for first, second in (([], some), (some, [])):
         with pytest.raises(ValueError, match="at least one"):
             train(good, first, second, out, fabric=cpu(good))

@@ -14,7 +14,6 @@ from tagvis_lite.model.network import TagVIS
 SIZE = 32
 TINY = replace(
     TOY,
-    profile="tiny",
     model=replace(
         TOY.model,
         widths=(8, 8, 16),

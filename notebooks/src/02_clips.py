@@ -66,7 +66,7 @@ generator = torch.Generator().manual_seed(SEED)
 # |---|---|---|
 # | T | frames of a clip | `config.clip_frames`: 32 in `paper`, 8 in `toy` |
 # | H x W | size of the input | `config.size`: 224 x 224, or 64 x 64 |
-# | h x w | size of tags and labels | H x W over `config.label_stride` |
+# | h x w | size of tags and labels | H x W over `config.model.label_stride`: 2, or 1 |
 
 # %% [markdown]
 # ## In code
@@ -157,7 +157,7 @@ show(
 # %%
 longer = ToyConfig(num_frames=3 * PROFILES["toy"].data.clip_frames)
 video = lesson_video(DATA) if DATA else render_video(SEED + 1, longer)
-toy = replace(config, size=(64, 64), label_stride=1, clip_frames=8)
+toy = replace(config, size=(64, 64), clip_frames=8)
 classes = max(video.categories.values(), default=1) + 1
 dataset = ClipDataset([video], toy, max(classes, 2), augment=True, seed=SEED)
 

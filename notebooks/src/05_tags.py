@@ -199,7 +199,8 @@ show(
 network, trained = load_network(shipped("checkpoints/toy.safetensors"))
 video = lesson_video(DATA, 0 if DATA else 1)
 indices = spread_indices(len(video), trained.data.clip_frames)
-clip = make_clip(video, indices, trained.data, trained.model.num_classes)
+stride = trained.model.label_stride
+clip = make_clip(video, indices, trained.data, trained.model.num_classes, label_stride=stride)
 prediction = predict_clip(network, clip.frames)
 tags = prediction.tags.numpy()
 ids = clip.ids.numpy()

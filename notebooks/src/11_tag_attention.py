@@ -210,7 +210,10 @@ def look(number):
     """Pictures, tags T x h x w, the clip with its labels, instance of each patch T x S."""
     video = lesson_video(DATA, number)
     indices = spread_indices(len(video), config.data.clip_frames)
-    clip = make_clip(video, indices, config.data, config.model.num_classes)
+    model = config.model
+    clip = make_clip(
+        video, indices, config.data, model.num_classes, label_stride=model.label_stride
+    )
     tags = network(clip.frames[None]).tags[0]
     return video.read_frames(indices), tags, clip, by_patch(clip.ids)
 

@@ -138,7 +138,7 @@ indices = [spread_indices(len(video), config.data.clip_frames) for video in vide
 num_classes = config.model.num_classes
 batch = Clip.collate(
     [
-        make_clip(video, chosen, config.data, num_classes)
+        make_clip(video, chosen, config.data, num_classes, label_stride=config.model.label_stride)
         for video, chosen in zip(videos, indices, strict=True)
     ]
 )

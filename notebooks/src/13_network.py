@@ -106,7 +106,8 @@ def figure_1(network, frames):
 # %%
 T = min(config.data.clip_frames, 2 if PROFILE == "paper" else 8)
 videos = [lesson_video("", 2 * SEED + k) for k in range(2)]
-clip = make_clip(videos[0], range(T), config.data, config.model.num_classes)
+classes, stride = config.model.num_classes, config.model.label_stride
+clip = make_clip(videos[0], range(T), config.data, classes, label_stride=stride)
 network = TagVIS(replace(config.model, pretrained=False)).eval()
 with torch.no_grad():
     p, masks = figure_1(network, clip.frames[None])
@@ -229,7 +230,7 @@ found = arrows(inputs, outputs)
 # %%
 ZERO = 1e-13
 small = replace(config.data, size=(64, 64))
-clips = [make_clip(video, range(2), small, config.model.num_classes) for video in videos]
+clips = [make_clip(video, range(2), small, classes, label_stride=stride) for video in videos]
 batch = Clip.collate(clips)
 
 

@@ -104,9 +104,11 @@ total = total_steps(config.train, len(data.train))
 # %%
 def batches(videos, config):
     """Endless batches of augmented clips."""
-    num_classes = config.model.num_classes
+    num_classes, stride = config.model.num_classes, config.model.label_stride
     number, seed = config.train.batch_size, config.train.seed
-    dataset = ClipDataset(videos, config.data, num_classes, augment=True, seed=seed)
+    dataset = ClipDataset(
+        videos, config.data, num_classes, augment=True, label_stride=stride, seed=seed
+    )
     epoch = 0
     while True:
         dataset.set_epoch(epoch)
@@ -143,7 +145,8 @@ def train_step(network, optimizer, clip, config, rate):
 # %%
 probe = data.validation[3 % len(data.validation)]
 indices = spread_indices(len(probe), config.data.clip_frames)
-probe_clip = make_clip(probe, indices, config.data, data.num_classes)
+stride = config.model.label_stride
+probe_clip = make_clip(probe, indices, config.data, data.num_classes, label_stride=stride)
 torch.manual_seed(SEED)
 network = TagVIS(replace(config.model, pretrained=False)).to(device)
 network = network.to(memory_format=torch.channels_last_3d)

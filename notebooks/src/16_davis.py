@@ -47,7 +47,8 @@ from tagvis_lite.inference import interpolate_ids
 from tagvis_lite.views import Change, MaskEditor
 
 data = PROFILES[PROFILE].data
-label_size, clip_frames = data.size[0] // data.label_stride, data.clip_frames
+label_size = data.size[0] // PROFILES[PROFILE].model.label_stride
+clip_frames = data.clip_frames
 
 # %% [markdown]
 # ## A question
@@ -411,7 +412,7 @@ def ceiling(labels=None, frames=None, method="signed_distance"):
         ids = video.read_ids(kept.tolist())
         size = ids.shape[1:]
         if labels:
-            small = replace(data, size=(labels, labels), label_stride=1)
+            small = replace(data, size=(labels, labels))
             ids = make_clip(video, kept, small, num_classes=2).ids.numpy().astype(np.uint8)
             ids[ids == 255] = 0  # void is never predicted
         filled = interpolate_ids(ids, kept, len(video), size, method)

@@ -112,7 +112,8 @@ split = ToySplit("test", 64)
 small = replace(full.data, clip_frames=4, size=(32, 32))
 video = split[SEED]
 indices = spread_indices(len(video), 4)
-batch = Clip.collate([make_clip(video, indices, small, num_classes=full.model.num_classes)])
+classes, stride = full.model.num_classes, full.model.label_stride
+batch = Clip.collate([make_clip(video, indices, small, classes, label_stride=stride)])
 
 
 # %%
@@ -416,7 +417,10 @@ network, config = load_network(shipped("checkpoints/toy.safetensors"))
 clips = []
 for k in range(8 * SEED, 8 * SEED + 8):
     indices = spread_indices(len(split[k]), config.data.clip_frames)
-    clips.append(make_clip(split[k], indices, config.data, num_classes=len(CATEGORIES) + 1))
+    stride = config.model.label_stride
+    clips.append(
+        make_clip(split[k], indices, config.data, len(CATEGORIES) + 1, label_stride=stride)
+    )
 predictions = [predict_clip(network, clip.frames) for clip in clips]
 torch.manual_seed(SEED)
 fresh = [predict_clip(TagVIS(config.model), clip.frames) for clip in clips]

@@ -16,8 +16,6 @@ from torch import Tensor, nn
 from torchvision.models.video import R2Plus1D_18_Weights
 from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D
 
-from tagvis_lite.model.recompute import recomputed
-
 
 class Encoder(nn.Module):
     """Frames B x 3 x T x H x W to features f_t, B x widths[2] x T x H/s x W/s.
@@ -43,7 +41,6 @@ class Encoder(nn.Module):
         pretrained: bool = False,
     ) -> None:
         super().__init__()
-        self.recompute = False
         stem_stride, pool_stride, *layer_strides = spatial_strides
         self.stem = _stem(widths[0], stem_stride)
         self.pool = nn.MaxPool3d((1, pool_stride, pool_stride))
@@ -67,7 +64,7 @@ class Encoder(nn.Module):
         """B x 3 x T x H x W to B x C x T x H/s x W/s."""
         features = frames
         for stage in (self.stem, self.pool, self.layer1, self.layer2, self.layer3):
-            features = recomputed(stage, features) if self.recompute else stage(features)
+            features = stage(features)
         return features
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
 from tagvis_lite.config import ModelConfig
 from tagvis_lite.model.attention import Attention, Form, TagAttention
 from tagvis_lite.model.encoder import Encoder
-from tagvis_lite.model.recompute import recomputed
 from tagvis_lite.model.semantics import SemanticDecoder
 from tagvis_lite.model.tags import Bottleneck, TagGenerator
 from tagvis_lite.video import Prediction
@@ -36,11 +33,9 @@ class TagVIS(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.recompute = False
         self.encoder = Encoder(
             config.widths, config.blocks, config.spatial_strides, config.pretrained
         )
-        self.size_multiple = 2 * math.prod(config.spatial_strides)
         channels = config.widths[-1] + 2 * config.location_embedding
         self.spatio_temporal_attention: nn.Module = nn.Identity()
         tag_form: Form = "pooled"
@@ -86,10 +81,6 @@ class TagVIS(nn.Module):
                 config.upsampling,
             )
 
-    def recompute_activations(self, enabled: bool) -> None:
-        """Choose whether the backward pass computes activations again instead of keeping them."""
-        self.recompute = self.encoder.recompute = enabled
-
     def forward(self, frames: Tensor) -> Prediction:
         """Predict one clip per batch element.
 
@@ -106,29 +97,25 @@ class TagVIS(nn.Module):
         if (
             frames.ndim != 5
             or frames.shape[1] != 3
-            or frames.shape[3] % self.size_multiple
-            or frames.shape[4] % self.size_multiple
+            or frames.shape[3] % self.config.size_multiple
+            or frames.shape[4] % self.config.size_multiple
         ):
             raise ValueError(
                 f"frames are {tuple(frames.shape)}, expected B x 3 x T x H x W with H and W "
-                f"multiples of {self.size_multiple}: resize them, or change data.size"
+                f"multiples of {self.config.size_multiple}: resize them, or change data.size"
             )
         f = self.encoder(frames)
         if self.config.location_embedding:
             f = torch.cat([f, location_embedding(f)], dim=1)
-        u = self._stage(self.spatio_temporal_attention, f)
-        q = self._stage(self.bottleneck, u)
-        p = self._stage(self.tag_generator, q)
+        u = self.spatio_temporal_attention(f)
+        q = self.bottleneck(u)
+        p = self.tag_generator(q)
         to_decoder = []
         if self.self_attention is not None:
-            to_decoder.append(self._stage(self.self_attention, q))  # v
+            to_decoder.append(self.self_attention(q))  # v
         if self.tag_attention is not None:
-            to_decoder.append(self._stage(self.tag_attention, p))  # w
+            to_decoder.append(self.tag_attention(p))  # w
         logits = None
         if self.decoder is not None:
-            logits = self._stage(self.decoder, torch.cat(to_decoder, dim=1))
+            logits = self.decoder(torch.cat(to_decoder, dim=1))
         return Prediction(tags=p.squeeze(1), semantic_logits=logits)
-
-    def _stage(self, module: nn.Module, inputs: Tensor) -> Tensor:
-        outputs: Tensor = recomputed(module, inputs) if self.recompute else module(inputs)
-        return outputs

@@ -10,12 +10,7 @@ def upsample(channels_in: int, channels: int, scale: int, frames: int = 1) -> nn
 
     Its kernel is `frames` x 2 scale x 2 scale, so that every output sees the same number of inputs
     and no checkerboard appears.
-
-    Raises:
-        ValueError: an odd `scale`.
     """
-    if scale % 2:
-        raise ValueError(f"upsampling by {scale}: each scale of model.upsampling must be even")
     return nn.ConvTranspose3d(
         channels_in,
         channels,

@@ -23,7 +23,6 @@ from tagvis_lite.views.overlay import instance_colours
 SIZE, T, STEP = 32, 4, 80
 CONFIG = replace(
     TOY,
-    profile="test",
     data=replace(TOY.data, clip_frames=T, size=(SIZE, SIZE), mean=(0.0,) * 3, std=(1.0,) * 3),
 )
 

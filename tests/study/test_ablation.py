@@ -77,7 +77,7 @@ def test_a_run_that_is_older_than_a_field_of_the_config_counts(
     one_run: Path, tmp_path: Path
 ) -> None:
     result = json.loads(one_run.read_text())
-    del result["config"]["train"]["compile"]
+    del result["config"]["train"]["channels_last"]
     (tmp_path / one_run.name).write_text(json.dumps(result))
     (tmp_path / "full-1.json").write_bytes(one_run.read_bytes())
     assert list(ablate(BUDGET, tmp_path, [FULL], seeds=1)) == []
