@@ -398,10 +398,6 @@ MISTAKES = {
         "train --out {out} --data {w}/davis --profile smoke --accelerator abacus",
         "abacus",
     ),
-    "batches of nothing": (
-        f"train --out {{out}} --data {{w}}/davis {SMOKE} --train.batch-size 0",
-        "train.batch_size",
-    ),
     "too few numbers": (f"train --out {{out}} {SMOKE} --data.size 33 33 --data {{w}}/davis", "33"),
     "davis root": (f"evaluate davis --gt {{w}}/none --results {{w}}/perfect {DAVIS_TEST}", "none"),
     "results folder": (
@@ -485,6 +481,7 @@ def test_a_gpu_that_is_not_there(
         "predict",
         "train --out run --loss.margins 2",
         "train --out run --loss.margin wide",
+        "train --out run --train.batch-size 0",
         "train --out run --model.tag-range tanh",
         "train --out run --model.widths 8 8",
         "evaluate",
