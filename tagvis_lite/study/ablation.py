@@ -18,11 +18,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from scipy import stats
-
 from tagvis_lite.atomic import write_atomically
 from tagvis_lite.config import Config, config_from_dict, config_to_dict
+from tagvis_lite.evaluation.tables import markdown_table
+from tagvis_lite.study.statistics import mean_interval, plus_minus
 
 
 @dataclass(frozen=True)
@@ -250,34 +249,16 @@ class Summary:
 
     row: Row
     seeds: int
-    mean: tuple[float, float, float]
-    half_width: tuple[float, float, float]
+    mean: tuple[float, ...]
+    half_width: tuple[float, ...]
 
     @classmethod
     def of(cls, row: Row, results: Sequence[Mapping[str, Any]]) -> Summary:
-        """Student's t interval of J&F, J and F in percent; infinite with one seed."""
+        """Of J&F, J and F in percent."""
         names = ("J&F-Mean", "J-Mean", "F-Mean")
-        values = 100 * np.array([[r["scores"][name] for name in names] for r in results])
-        count = len(values)
-        half = np.full(3, np.inf)
-        if count > 1:
-            half = stats.t.ppf(0.975, count - 1) * values.std(axis=0, ddof=1) / np.sqrt(count)
-        return cls(row, count, tuple(values.mean(axis=0)), tuple(half))
-
-
-def difference_interval(values: Sequence[float], others: Sequence[float]) -> tuple[float, float]:
-    """Mean of `values` minus mean of `others`, and half the width of its 95 % interval.
-
-    Welch's t interval, for two sets of seeds that may scatter unequally; infinite where a set has
-    one seed.
-    """
-    difference = float(np.mean(values) - np.mean(others))
-    if min(len(values), len(others)) < 2:
-        return difference, float("inf")
-    if len(set(values)) == len(set(others)) == 1:
-        return difference, 0.0
-    interval = stats.ttest_ind(values, others, equal_var=False).confidence_interval(0.95)
-    return difference, float(interval.high - interval.low) / 2
+        found = [mean_interval([100 * r["scores"][name] for r in results]) for name in names]
+        means, halves = zip(*found, strict=True)
+        return cls(row, len(results), means, halves)
 
 
 def read_results(out: Path, rows: Sequence[Row]) -> list[Summary]:
@@ -302,18 +283,19 @@ def read_results(out: Path, rows: Sequence[Row]) -> list[Summary]:
 
 def markdown(summaries: Sequence[Summary]) -> str:
     """A table for people: measured here beside the paper's numbers."""
-    lines = [
-        "| row | J&F here (95 %) | J here | F here | seeds | J&F in the paper |",
-        "|---|--:|--:|--:|--:|--:|",
-    ]
-    for summary in summaries:
-        jf, j, f = summary.mean
-        paper = f"{summary.row.paper[0]:.1f}" if summary.row.paper else "-"
-        lines.append(
-            f"| {summary.row.title} | {jf:.1f} ± {summary.half_width[0]:.1f} | {j:.1f} | {f:.1f} "
-            f"| {summary.seeds} | {paper} |"
-        )
-    return "\n".join(lines)
+    return markdown_table(
+        [
+            {
+                "row": summary.row.title,
+                "J&F here (95 %)": plus_minus(summary.mean[0], summary.half_width[0]),
+                "J here": plus_minus(summary.mean[1]),
+                "F here": plus_minus(summary.mean[2]),
+                "seeds": summary.seeds,
+                "J&F in the paper": plus_minus(summary.row.paper[0]) if summary.row.paper else "-",
+            }
+            for summary in summaries
+        ]
+    )
 
 
 def _is_done(run: Run) -> bool:

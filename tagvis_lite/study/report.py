@@ -2,47 +2,70 @@
 
     python -m tagvis_lite.study.report                            (part of make notebooks)
 
-writes docs/report.md and its pictures from recorded runs: the card of the shipped checkpoint and
-the ablation runs in data/. No number of ours is typed in; see
-tagvis_lite/study/claims.py for the tables.
+writes docs/report.md and its pictures from recorded runs: the card of the shipped checkpoint, the
+ablation runs in data/, and two benchmarks. No number of ours is typed in, and a row of ours links
+its runs. tests/study/test_report.py works every number out again from the same files.
 """
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-
 from tagvis_lite.atomic import write_atomically
-from tagvis_lite.checkpoint import load_network
-from tagvis_lite.clips import spread_indices
-from tagvis_lite.data.toy import CATEGORIES, toy_split
+from tagvis_lite.data.toy import CATEGORIES
 from tagvis_lite.evaluation.tables import markdown_table
-from tagvis_lite.inference import merge_repeats, predict_clip, read_clip
-from tagvis_lite.instances import cluster_instances
 from tagvis_lite.shipped import shipped
-from tagvis_lite.study.ablation import READINGS, TABLE_3, Row
-from tagvis_lite.study.claims import (
-    ABLATION,
-    CARD,
-    Line,
-    beyond_chance,
-    read_run,
-    runs_of,
-    table_1,
-    table_2,
-    table_3,
-)
+from tagvis_lite.study.ablation import READINGS, TABLE_3, Row, read_results
+from tagvis_lite.study.figures import figures
+from tagvis_lite.study.statistics import Interval, dunnett_intervals, plus_minus, welch_interval
 from tagvis_lite.views.figures import save
-from tagvis_lite.views.overlay import instance_colours, overlay
 
 REPORT = Path(__file__).parents[2] / "docs" / "report.md"
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks" / "results"
 COMPOSITES = BENCHMARKS / "composites.json"
+CARD, ABLATION = "checkpoints/toy.json", "runs/ablation"
+"""Recorded runs, in the project's data/."""
+
+NOT_RUN, MEASURED = "not run", "measured here"
+METRICS = {
+    "mAP": "AP",
+    "AP@50": "AP50",
+    "AP@75": "AP75",
+    "AR@1": "AR1",
+    "AR@10": "AR10",
+    "J&F": "J&F-Mean",
+    "J": "J-Mean",
+    "F": "F-Mean",
+}
+"""Name of a score in a recorded run, by column of the tables."""
+
+TABLE_1 = (
+    ("DeepSORT", "ImageNet, COCO; P/D", "26.1", "42.9", "26.1", "27.8", "31.3"),
+    ("FEELVOS", "ImageNet, COCO; FF", "26.9", "42.0", "29.7", "29.9", "33.4"),
+    ("OSMN", "ImageNet, COCO; P/D", "27.5", "45.1", "29.1", "28.6", "33.1"),
+    ("MaskTrack", "ImageNet, COCO; P/D", "30.3", "51.1", "32.6", "31.0", "35.5"),
+    ("STEM-Seg", "COCO", "34.6", "55.8", "37.9", "34.4", "41.6"),
+    ("MaskProp", "ImageNet, COCO; P/D", "46.6", "-", "51.2", "44.0", "52.6"),
+    ("Propose-Reduce", "COCO; P/D", "47.6", "71.6", "51.8", "46.3", "56.0"),
+    ("Kini and Shah", "Kinetics-400", "51.2", "74.8", "57.9", "46.3", "57.6"),
+)
+"""Table I: method, what it uses, mAP, AP@50, AP@75, AR@1, AR@10 on YouTube-VIS validation."""
+
+TABLE_2 = (
+    ("RVOS", "", "41.2", "36.8", "45.7", "20+"),
+    ("KIS", "P/D, RI", "59.9", "-", "-", "-"),
+    ("AGNN", "P/D, OF", "61.1", "58.9", "63.2", "-"),
+    ("STEM-Seg", "", "64.7", "61.5", "67.8", "7"),
+    ("UnOVOST", "P/D, OF, RI", "67.0", "65.6", "68.4", "<1"),
+    ("Propose-Reduce", "P/D", "70.4", "67.0", "73.8", "-"),
+    ("Kini and Shah", "", "74.3", "72.2", "76.4", "17"),
+)
+"""Table II: method, what it uses, J&F, J, F, frames a second on DAVIS'19 Unsupervised."""
+
 UNRUN = (
     {
         "not run": "Table I, the paper's own row",
@@ -67,6 +90,8 @@ UNRUN = (
 )
 """What nobody has run, why, and what would run it."""
 
+Line = dict[str, str]
+
 
 def report() -> str:
     """The text of docs/report.md."""
@@ -81,8 +106,9 @@ hand; one more is on composites. They say nothing about how the method does on r
 means that nobody has: no public reproduction of the paper's own rows is known to us.
 
 `python -m tagvis_lite.study.report`, a part of `make notebooks`, writes this page from the runs. A
-test works out every number 'measured here' again from the runs that its row links, and fails on one
-that it cannot find. Lesson [21](../notebooks/21_report.ipynb) shows how.
+test works out every number of ours again from the files that the runs left, in the tables and in
+the words between them, and fails on one that differs. Lesson [21](../notebooks/21_report.ipynb)
+shows how.
 
 ## Table I: YouTube-VIS
 
@@ -104,7 +130,7 @@ in [benchmarks](../benchmarks/README.md).
 
 {markdown_table(components)}
 
-{_ablation_words(runs, TABLE_3)} {_beyond_chance(components)}
+{_ablation_words(runs, TABLE_3)} {_beyond_chance(TABLE_3, runs)}
 
 ## Readings of the paper
 
@@ -113,7 +139,7 @@ the same budget.
 
 {markdown_table(readings)}
 
-{_ablation_words(runs, READINGS)} {_beyond_chance(readings)}
+{_ablation_words(runs, READINGS)} {_beyond_chance(READINGS, runs)}
 
 ## Composites of real video
 
@@ -145,44 +171,137 @@ own, and without the Kinetics-400 weights.
 """
 
 
-def figures(videos: int = 4, columns: int = 5, frame_inches: float = 1.5) -> dict[str, Figure]:
-    """Figures 5 and 6 in the paper's layout, a row for each video, from our own predictions."""
-    network, config = load_network(shipped("checkpoints/toy.safetensors"))
-    instances, classes, names = [], [], []
-    for video in toy_split("test", videos):
-        frames, indices, _ = read_clip(video, config.data)
-        prediction, kept = merge_repeats(predict_clip(network, frames), indices)
-        assert prediction.semantic_logits is not None
-        shown = spread_indices(len(kept), columns)
-        pictures = _in_grey(video.read_frames(kept[shown].tolist()))
-        ids = cluster_instances(prediction, config.inference).ids[shown]
-        semantic = prediction.semantic_logits.argmax(dim=0).numpy().astype(np.uint8)[shown]
-        instances.append([overlay(f, i) for f, i in zip(pictures, ids, strict=True)])
-        classes.append([overlay(f, s) for f, s in zip(pictures, semantic, strict=True)])
-        names.append(video.name)
-    by_instance = _grid(
-        instances, names, frame_inches, "Instances found, one colour each, errors included"
-    )
-    by_class = _grid(
-        classes, names, frame_inches, "Classes found, one colour each, errors included"
-    )
-    colours = instance_colours() / 255
-    by_class.legend(
-        handles=[Patch(color=colours[c], label=name) for c, name in CATEGORIES.items()],
-        loc="outside lower center",
-        ncols=len(CATEGORIES),
-        fontsize=8,
-        frameon=False,
-    )
-    return {"figure-5.png": by_instance, "figure-6.png": by_class}
-
-
 def main() -> None:
     """Write docs/report.md and its pictures."""
     for name, figure in figures().items():
         save(figure, REPORT.parent / "images" / name)
     text = report()
     write_atomically(REPORT, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+# Tables: the paper's rows, and ours below or beside them
+
+
+def table_1() -> list[Line]:
+    """Table I, with our rows below the paper's."""
+    return _benchmark("YouTube-VIS", TABLE_1, ("mAP", "AP@50", "AP@75", "AR@1", "AR@10"))
+
+
+def table_2() -> list[Line]:
+    """Table II, with our rows below the paper's."""
+    return _benchmark("DAVIS'19", TABLE_2, ("J&F", "J", "F", "fps"))
+
+
+def table_3(rows: Sequence[Row], runs: Path) -> list[Line]:
+    """Rows of an ablation: the paper's numbers on DAVIS'19 beside ours on toy videos.
+
+    Args:
+        rows: the full model first; see `ablation.TABLE_3` and `ablation.READINGS`.
+        runs: folder of results, one json file per row and seed.
+
+    Raises:
+        ValueError: runs of unequal budget.
+    """
+    measured = {summary.row.name: summary for summary in read_results(runs, rows)}
+    against_full = differences(rows, runs)
+    lines = []
+    for row in rows:
+        line = {"": row.group, "without": row.title}
+        if row is rows[0]:
+            line = {"": "", "without": f"nothing ({row.title})"}
+        if row.paper:
+            names = ("J&F, paper", "J, paper", "F, paper")
+            line |= dict(zip(names, map(plus_minus, row.paper), strict=True))
+        summary = measured.get(row.name)
+        for k, column in enumerate(("J&F", "J", "F")):
+            line[f"{column}, here"] = (
+                plus_minus(summary.mean[k], summary.half_width[k]) if summary else NOT_RUN
+            )
+        difference = "-" if row is rows[0] else NOT_RUN
+        if row.name in against_full:
+            difference = plus_minus(*against_full[row.name], sign="+")
+        line["J&F against full, here"] = difference
+        seeds = [f"[{_seed(path)}](../data/{ABLATION}/{path.name})" for path in runs_of(row, runs)]
+        line["seeds"] = " ".join(seeds) or "-"
+        lines.append(line)
+    return lines
+
+
+def differences(rows: Sequence[Row], runs: Path) -> dict[str, Interval]:
+    """J&F of each row that has runs minus that of the full model, by the row's name.
+
+    Rows of Table III scatter alike, so Dunnett's test pools them. Readings do not, since with some
+    of them a training may fail altogether: Welch's interval takes each alone with the full model.
+    """
+    scores = {row.name: [_score(path, "J&F") for path in runs_of(row, runs)] for row in rows}
+    full = scores.pop(rows[0].name)
+    others = {name: values for name, values in scores.items() if values}
+    if not full or not others:
+        return {}
+    if rows is READINGS:
+        return {name: welch_interval(values, full) for name, values in others.items()}
+    return dict(zip(others, dunnett_intervals(list(others.values()), full), strict=True))
+
+
+def runs_of(row: Row, folder: Path) -> list[Path]:
+    """Result files of a row of an ablation, by seed."""
+    return sorted(folder.glob(f"{row.name}-[0-9]*.json"), key=_seed)
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """Content of a recorded run."""
+    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return values
+
+
+def _seed(path: Path) -> int:
+    return int(path.stem.rpartition("-")[2])
+
+
+def _score(run: Path, column: str) -> float:
+    """A score of a recorded run, in percent."""
+    values = read_run(run)
+    scores = values.get("scores") or values["test"]["davis"] | values["test"]["youtube_vis"]
+    return 100 * float(scores[METRICS[column]])
+
+
+def _benchmark(data: str, claims: Sequence[tuple[str, ...]], columns: Sequence[str]) -> list[Line]:
+    """Rows of Table I or II: the paper's, then ours on its data, then ours on toy videos."""
+    card_path = shipped(CARD)
+    card = read_run(card_path)
+    train = card["config"]["train"]
+    origin = f"[{MEASURED}](../data/{CARD}), {card['config']['profile']} profile, seed"
+    measured = [
+        f"{_score(card_path, name):.1f}" if name in METRICS else NOT_RUN for name in columns
+    ]
+    toy = f"{card['test_videos']} toy videos"
+    rows = [(method, uses, data, "the paper", *values) for method, uses, *values in claims]
+    rows.append(("this project", "Kinetics-400", data, NOT_RUN, *["-"] * len(columns)))
+    rows.append(("this project", "no pre-training", toy, f"{origin} {train['seed']}", *measured))
+    names = ("method", "uses", "data", "origin", *columns)
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def composite_rows() -> list[Line]:
+    """Scores on composites: a row for each run and each kind of sequences, J&F in percent."""
+    rows = []
+    for name, run in read_run(COMPOSITES)["runs"].items():
+        start, _, seed = name.partition("-")
+        for kind, scores in run["scores"].items():
+            held_out = ", ".join(run["sequences"]["test"])
+            rows.append(
+                {
+                    "composites of": f"sequences {kind}" + f" ({held_out})" * (kind == "held out"),
+                    "start": f"{start} weights",
+                    "seed": seed,
+                    "J&F": f"{100 * scores['J&F']:.1f}",
+                    "all instances as one": f"{100 * scores['J&F, all instances as one']:.1f}",
+                    "told what is an object": f"{100 * scores['J&F, told what is an object']:.1f}",
+                    "told everything": f"{100 * scores['J&F, told everything']:.1f}",
+                    "instance-count error": f"{scores['instance-count error']:.2f}",
+                }
+            )
+    return rows
 
 
 # Words around the tables
@@ -206,8 +325,8 @@ def _ablation_words(folder: Path, rows: Sequence[Row]) -> str:
         f"Our runs: {runs[0]['config']['profile']} profile, {train['steps']} steps of "
         f"{train['batch_size']} clips each from random weights, scored on {runs[0]['test_videos']} "
         f"held-out toy videos of {data['clip_frames']} frames. The seeds link to their files; "
-        "numbers are means over them with 95 % intervals (Student's t; Welch's for the difference "
-        f"from the full model), without an interval where a row has one seed. {_origin_words(runs)}"
+        "numbers are means over them with Student's 95 % intervals, if there are two or more. "
+        f"{_origin_words(runs)}"
     )
 
 
@@ -234,28 +353,6 @@ def _speed_words() -> str:
     )
 
 
-def composite_rows() -> list[Line]:
-    """Scores on composites: a row for each run and each kind of sequences, J&F in percent."""
-    rows = []
-    for name, run in read_run(COMPOSITES)["runs"].items():
-        start, _, seed = name.partition("-")
-        for kind, scores in run["scores"].items():
-            held_out = ", ".join(run["sequences"]["test"])
-            rows.append(
-                {
-                    "composites of": f"sequences {kind}" + f" ({held_out})" * (kind == "held out"),
-                    "start": f"{start} weights",
-                    "seed": seed,
-                    "J&F": f"{100 * scores['J&F']:.1f}",
-                    "all instances as one": f"{100 * scores['J&F, all instances as one']:.1f}",
-                    "told what is an object": f"{100 * scores['J&F, told what is an object']:.1f}",
-                    "told everything": f"{100 * scores['J&F, told everything']:.1f}",
-                    "instance-count error": f"{scores['instance-count error']:.2f}",
-                }
-            )
-    return rows
-
-
 def _composite_words() -> str:
     runs = list(read_run(COMPOSITES)["runs"].values())
     train, data = runs[0]["config"]["train"], runs[0]["config"]["data"]
@@ -276,40 +373,22 @@ def _composite_words() -> str:
     )
 
 
-def _beyond_chance(lines: Sequence[Line]) -> str:
-    column = "J&F against full, here"
-    tested = [line for line in lines if "±" in line[column]]
-    if not tested:
-        return "No row has two seeds yet, so none can be told from the full model."
-    beyond = [f"{line['without']} ({line[column]})" for line in beyond_chance(tested)]
+def _beyond_chance(rows: Sequence[Row], runs: Path) -> str:
+    found = differences(rows, runs)
+    tested = {name: interval for name, interval in found.items() if not math.isinf(interval[1])}
+    titles = {row.name: row.title for row in rows}
+    beyond = [
+        f"{titles[name]} ({plus_minus(*interval, sign='+')})"
+        for name, interval in tested.items()
+        if abs(interval[0]) > interval[1]
+    ]
+    by_chance = "Welch's: one in twenty leaves out zero by chance."
+    if rows is not READINGS:
+        by_chance = "Dunnett's: in one table of twenty, any of them leaves out zero by chance."
     return (
-        f"Of the {len(tested)} rows with two seeds or more, those whose interval of the difference "
-        f"leaves out zero: {'; '.join(beyond) or 'none'}. One interval in twenty does so by chance."
+        f"Of the {len(tested)} differences that have an interval, those that leave out zero: "
+        f"{'; '.join(beyond) or 'none'}. The intervals are {by_chance}"
     )
-
-
-# Pictures
-
-
-def _in_grey(frames: np.ndarray) -> np.ndarray:
-    """Frames T x H x W x 3 in few greys, whose files are small."""
-    grey = 16 * (frames.mean(axis=-1, keepdims=True) / 16).round()
-    return np.minimum(grey, 255).astype(np.uint8).repeat(3, axis=-1)
-
-
-def _grid(
-    rows: Sequence[Sequence[np.ndarray]], names: Sequence[str], inches: float, title: str
-) -> Figure:
-    size = (inches * len(rows[0]) + 0.2, inches * len(rows) + 0.6)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(len(rows), len(rows[0]), squeeze=False)
-    for axis, picture in zip(axes.flat, [p for row in rows for p in row], strict=True):
-        axis.imshow(picture, interpolation="nearest")
-        axis.set(xticks=[], yticks=[])
-    for axis, name in zip(axes[:, 0], names, strict=True):
-        axis.set_ylabel(name, fontsize=7)
-    figure.suptitle(title, fontsize=11)
-    return figure
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ from tagvis_lite.course.build import NOTEBOOKS
 from tagvis_lite.course.checks.lesson_21 import Answer, check_difference_interval
 from tagvis_lite.evaluation.tables import markdown_table
 from tagvis_lite.shipped import shipped
-from tagvis_lite.study.ablation import READINGS, TABLE_3, difference_interval
-from tagvis_lite.study.claims import ABLATION, table_1, table_2, table_3
+from tagvis_lite.study.ablation import READINGS, TABLE_3
+from tagvis_lite.study.report import ABLATION, table_1, table_2, table_3
+from tagvis_lite.study.statistics import welch_interval
 
 Values = Sequence[float]
 
@@ -43,22 +44,22 @@ def equal_variances(a: Values, b: Values) -> tuple[float, float]:
 
 
 def ends(a: Values, b: Values) -> tuple[float, float]:
-    middle, half = difference_interval(a, b)
+    middle, half = welch_interval(a, b)
     return middle - half, middle + half
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda a, b: difference_interval(b, a), "sign is turned around"),
+        (lambda a, b: welch_interval(b, a), "sign is turned around"),
         (ends, "these are the two ends"),
         (lambda a, b: with_half_width(1.96 * errors(a, b), a, b), "Student's t"),
-        (lambda a, b: with_half_width(2 * difference_interval(a, b)[1], a, b), "whole width"),
+        (lambda a, b: with_half_width(2 * welch_interval(a, b)[1], a, b), "whole width"),
         (added, "half widths do not add up"),
         (equal_variances, "Welch's are fewer"),
         (no_ddof, "ddof=1"),
         (lambda a, b: with_half_width(9.0, a, b), "half the width for"),
-        (lambda a, b: difference_interval(a, b)[0], "return two numbers"),
+        (lambda a, b: welch_interval(a, b)[0], "return two numbers"),
         (lambda a, b: (a[0] - b[0], 1.0), "difference of the means"),
     ],
 )
@@ -68,7 +69,7 @@ def test_likely_mistakes_are_named(answer: Answer, message: str) -> None:
 
 
 def test_the_right_interval_passes() -> None:
-    check_difference_interval(difference_interval)
+    check_difference_interval(welch_interval)
 
 
 def test_the_committed_lesson_shows_the_tables_of_today() -> None:

@@ -18,7 +18,6 @@ from tagvis_lite.study.ablation import (
     TABLE_3,
     Row,
     ablate,
-    difference_interval,
     markdown,
     read_results,
 )
@@ -115,23 +114,11 @@ def test_summaries_are_students_intervals(tmp_path: Path) -> None:
     np.testing.assert_allclose(full.mean, [53.6, 43.6, 63.6])
     assert (full.seeds, spectra.seeds, spectra.half_width[0]) == (5, 1, np.inf)
     table = markdown([full, spectra]).splitlines()
-    assert table[2].startswith("| Ours | 53.6 ± ")
-    assert table[2].endswith("| 5 | 74.3 |")
+    cells = [cell.strip() for cell in table[2].strip("|").split("|")]
+    assert cells[0] == "Ours"
+    assert cells[1].startswith("53.6 ± ")
+    assert cells[4:] == ["5", "74.3"]
     assert len(table) == 4
-
-
-@pytest.mark.parametrize(
-    ("values", "others"), [([26.1, 28.4], [42.1, 44.4, 41.0]), ([3.0, 3.1], [1.0, 2.0, 4.0])]
-)
-def test_differences_have_welchs_interval(values: list[float], others: list[float]) -> None:
-    difference, half = difference_interval(values, others)
-    low, high = stats.ttest_ind(values, others, equal_var=False).confidence_interval(0.95)
-    np.testing.assert_allclose([difference - half, difference + half], [low, high])
-
-
-def test_differences_of_one_seed_or_without_scatter() -> None:
-    assert difference_interval([5.0], [3.0, 4.0]) == (1.5, np.inf)
-    assert difference_interval([5.0, 5.0], [3.0, 3.0]) == (2.0, 0.0)
 
 
 def test_a_name_that_begins_like_another_is_another_row(tmp_path: Path) -> None:

@@ -1,58 +1,393 @@
-"""The reproduction report says nothing that is not in a recorded run or in the paper."""
+"""Every figure of docs/report.md is worked out again: from the recorded files, by other means.
+
+Nothing of `tagvis_lite.study` computes here. The page is read as Markdown, a table cell by cell and
+the words between the tables number by number. What should stand there follows from the json files
+of the runs, Python's `statistics`, textbook formulas, and the paper's tables as its text prints
+them.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+import statistics
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
 
 from tagvis_lite.shipped import shipped
-from tagvis_lite.study.ablation import READINGS, TABLE_3
-from tagvis_lite.study.claims import ABLATION, CARD, TABLE_1, TABLE_2, read_tables
-from tagvis_lite.study.report import BENCHMARKS, REPORT, figures, report
+from tagvis_lite.study import report as study_report
+from tagvis_lite.study.ablation import READINGS, TABLE_3, read_results
+from tagvis_lite.study.figures import figures
+from tagvis_lite.study.report import REPORT, report
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = REPORT.read_text(encoding="utf-8")
+NUMBER = re.compile(r"(?<![A-Za-z\d.,])[+-]?\d+(?:[.,]\d+)*")
+
+PAPER = {
+    "Table I": """26.1 42.9 26.1 27.8 31.3 / 26.9 42.0 29.7 29.9 33.4 / 27.5 45.1 29.1 28.6 33.1
+        30.3 51.1 32.6 31.0 35.5 / 34.6 55.8 37.9 34.4 41.6 / 46.6 - 51.2 44.0 52.6
+        47.6 71.6 51.8 46.3 56.0 / 51.2 74.8 57.9 46.3 57.6""",
+    "Table II": """41.2 36.8 45.7 20+ / 59.9 - - - / 61.1 58.9 63.2 - / 64.7 61.5 67.8 7
+        67.0 65.6 68.4 <1 / 70.4 67.0 73.8 - / 74.3 72.2 76.4 17""",
+    "Table III": """74.3 72.2 76.4 / 67.2 64.4 70.0 / 67.5 65.2 69.8 / 65.8 63.3 68.2
+        66.3 63.9 68.7 / 67.9 65.4 70.3 / 65.9 63.5 68.3 / 70.3 68.9 71.6 / 70.8 69.8 71.7
+        64.1 62.6 65.5 / 67.4 65.0 69.7 / 61.6 60.1 63.0""",
+}
+"""The numbers of the paper's tables, a row after the other; ours stand in none of them."""
+
+
+def sections(text: str) -> dict[str, str]:
+    """The page by heading: 'Table I', 'Readings of the paper', ...; '' is what stands above."""
+    first, *rest = re.split(r"^#{1,2} (.+)$", text, flags=re.MULTILINE)[2:]
+    return {"": first, **dict(zip([h.split(":")[0] for h in rest[::2]], rest[1::2], strict=True))}
+
+
+def table(section: str) -> list[dict[str, str]]:
+    """The rows of the table of a section, by column."""
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
+
+
+def numbers(words: str) -> list[str]:
+    """The numbers in words, in order; those of tables, code and addresses of links left out."""
+    prose = re.sub(r"^\|.*$|\]\([^)]*\)|`[^`]*`", "]", words, flags=re.MULTILINE)
+    return NUMBER.findall(prose)
+
+
+# What should stand there
+
+
+@cache
+def run(name: str) -> Any:
+    return json.loads((ROOT / name).read_text(encoding="utf-8"))
+
+
+@cache
+def results(row: str) -> tuple[Any, ...]:
+    """The recorded results of a row of an ablation, by seed."""
+    folder = ROOT / "data/runs/ablation"
+    found = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+    return tuple(sorted((r for r in found if r["row"] == row), key=lambda r: r["seed"]))
+
+
+def percent(row: str, score: str = "J&F") -> list[float]:
+    return [100 * result["scores"][f"{score}-Mean"] for result in results(row)]
+
+
+def variance(values: Sequence[float]) -> float:
+    return statistics.variance(values) if values[1:] else 0.0
+
+
+def student(values: Sequence[float]) -> tuple[float, float | None]:
+    if len(values) < 2:
+        return values[0], None
+    error = (statistics.variance(values) / len(values)) ** 0.5
+    return statistics.fmean(values), stats.t.ppf(0.975, len(values) - 1) * error
+
+
+def welch(values: Sequence[float], others: Sequence[float]) -> tuple[float, float | None]:
+    difference = statistics.fmean(values) - statistics.fmean(others)
+    if min(len(values), len(others)) < 2:
+        return difference, None
+    a, b = (statistics.variance(side) / len(side) for side in (values, others))
+    freedom = (a + b) ** 2 / (a**2 / (len(values) - 1) + b**2 / (len(others) - 1))
+    return difference, stats.t.ppf(0.975, freedom) * (a + b) ** 0.5
+
+
+@cache
+def dunnett_factor(sizes: tuple[int, ...], control: int) -> float:
+    """The factor that all |t| of rows against one control stay under, 95 times in 100.
+
+    Dunnett, 1955: given the control's mean z and the deviation s, the rows are independent.
+    """
+    freedom = sum(sizes) + control - len(sizes) - 1
+    share = np.sqrt(np.array(sizes) / (np.array(sizes) + control))
+    z, weights = np.polynomial.hermite_e.hermegauss(80)
+    s = np.sqrt(stats.chi2.ppf((np.arange(500) + 0.5) / 500, freedom) / freedom)
+    z, s = z[:, None, None], s[None, :, None]
+
+    def excess(factor: float) -> float:
+        above, below = (
+            stats.norm.cdf((share * z + sign * factor * s) / np.sqrt(1 - share**2))
+            for sign in (1, -1)
+        )
+        inside = weights @ np.prod(above - below, axis=2) / np.sqrt(2 * np.pi)
+        return float(inside.mean()) - 0.95
+
+    return optimize.brentq(excess, 1, 8)
+
+
+def differences(section: str, names: Sequence[str]) -> dict[str, tuple[float, float | None]]:
+    """J&F of each row against the full model, and half the width of the interval."""
+    full, *others = [percent(name) for name in names]
+    if section == "Readings of the paper":
+        return {n: welch(v, full) for n, v in zip(names[1:], others, strict=True) if v}
+    rows = {name: values for name, values in zip(names[1:], others, strict=True) if values}
+    sizes = tuple(map(len, rows.values()))
+    freedom = sum(sizes) + len(full) - len(sizes) - 1
+    pooled = sum((len(v) - 1) * variance(v) for v in [full, *rows.values()]) / freedom
+    factor = dunnett_factor(sizes, len(full))
+    return {
+        name: (
+            statistics.fmean(v) - statistics.fmean(full),
+            factor * (pooled * (1 / len(v) + 1 / len(full))) ** 0.5,
+        )
+        for name, v in rows.items()
+    }
+
+
+def origin(runs: Sequence[Any]) -> str:
+    names = ("date", "python", "torch", "numpy", "opencv", "processor", "revision")
+    return " ".join(
+        ", ".join(sorted({str(run["provenance"][name]) for run in runs})) for name in names
+    )
+
+
+def words_of_runs(section: str, names: Sequence[str]) -> str:
+    """Numbers in the words below a table of an ablation."""
+    runs = [result for name in names for result in results(name)]
+    config = runs[0]["config"]
+    budget = [config["train"]["steps"], config["train"]["batch_size"]]
+    budget += [runs[0]["test_videos"], config["data"]["clip_frames"], 95]
+    found = {k: v for k, v in differences(section, names).items() if v[1] is not None}
+    titles = {row.name: row.title for row in (*TABLE_3, *READINGS)}
+    beyond = [f"{titles[k]} {d:+.1f} {half:.1f}" for k, (d, half) in found.items() if abs(d) > half]
+    return " ".join(map(str, [*budget, origin(runs), len(found), *beyond]))
+
+
+@cache
+def words(section: str) -> str:
+    """Every number that should stand in the words of a section, in order, and words around."""
+    if section in ("Table III", "Readings of the paper"):
+        rows = TABLE_3 if section == "Table III" else READINGS
+        return words_of_runs(section, [row.name for row in rows])
+    card = run("data/checkpoints/toy.json")
+    composites = list(run("benchmarks/results/composites.json")["runs"].values())
+    first, train = composites[0], composites[0]["config"]["train"]
+    speed, machine = (run("benchmarks/results/paper_size.json")[k] for k in ("speed", "provenance"))
+    network = [speed["rows"][f"network {p}"]["frames_per_second"] for p in ("bf16", "fp32")]
+    return {
+        "": "21",
+        "Table I": f"{card['summary']} {origin([card])}",
+        "Table II": f"17 {network[0]:.1f} {network[1]:.1f} {speed['threads']} "
+        f"{machine['processor']} 19",
+        "Composites of real video": " ".join(
+            [
+                "DAVIS-2016",
+                *map(str, first["config"]["data"]["size"]),
+                f"{first['config']['data']['clip_frames']} {first['frames']}",
+                f"{first['composites']['train']} {len(first['sequences']['train'])}",
+                str(train["steps"]),
+                *(f"{r['training_minutes']:.0f}" for r in composites),
+                f"{first['threads']} {first['composites']['seen']}",
+                f"{first['composites']['held out']} {origin(composites)}",
+            ]
+        ),
+        "Not run, and why": "Kinetics-400",
+    }.get(section, "")
+
+
+def shows(cell: str, mean: float, half: float | None = None) -> bool:
+    """Whether a cell is these numbers with one decimal, up to a little more than rounding."""
+    shown = re.fullmatch(r"([+-]?\d+\.\d)(?: ± (\d+\.\d))?", cell)
+    if not shown or (shown[2] is None) != (half is None):
+        return False
+    near = abs(float(shown[1]) - mean) <= 0.056
+    return near and (half is None or abs(float(shown[2]) - half) <= 0.056)
+
+
+def problems(page: str) -> Iterator[str]:
+    """Numbers of the page that are not what the recorded files and the paper give."""
+    parts = sections(page)
+    for name, text in parts.items():
+        if numbers(text) != numbers(words(name)):
+            yield f"{name}: {numbers(text)} are not {numbers(words(name))}"
+    yield from problems_of_benchmarks(parts)
+    yield from problems_of_ablations(parts)
+    yield from problems_of_composites(table(parts["Composites of real video"]))
+    for row in table(parts["Not run, and why"]):
+        known = re.sub(
+            "Kinetics-400|DAVIS'19|12 trainings|Figures 5 and 6", "", " ".join(row.values())
+        )
+        if numbers(known):
+            yield f"not run: {row}"
+
+
+def problems_of_benchmarks(parts: dict[str, str]) -> Iterator[str]:
+    card = run("data/checkpoints/toy.json")
+    scores, n = card["test"], card["test_videos"]
+    ap = [scores["youtube_vis"][k] for k in ("AP", "AP50", "AP75", "AR1", "AR10")]
+    davis = [scores["davis"][f"{k}-Mean"] for k in ("J&F", "J", "F")]
+    for section, ours in (("Table I", ap), ("Table II", davis)):
+        rows = table(parts[section])
+        shown = [list(row.values())[4:] for row in rows]
+        if [cell for row in shown[:-2] for cell in row] != PAPER[section].replace("/", " ").split():
+            yield f"{section}: the paper's rows are not as printed"
+        if set(shown[-2]) != {"-"} or rows[-2]["origin"] != "not run":
+            yield f"{section}: a row that nobody ran has numbers"
+        cells = shown[-1][: len(ours)]
+        if not all(shows(c, 100 * v) for c, v in zip(cells, ours, strict=True)):
+            yield f"{section}: {cells} are not the scores of the card"
+        if shown[-1][len(ours) :] not in ([], ["not run"]) or rows[-1]["data"] != f"{n} toy videos":
+            yield f"{section}: {rows[-1]}"
+        if numbers(rows[-1]["origin"]) != [str(card["config"]["train"]["seed"])]:
+            yield f"{section}: {rows[-1]['origin']}"
+        for row in rows[:-1]:
+            known = row["uses"].replace("Kinetics-400", "")
+            if row["data"] not in ("YouTube-VIS", "DAVIS'19") or numbers(known):
+                yield f"{section}: {row}"
+
+
+def problems_of_ablations(parts: dict[str, str]) -> Iterator[str]:
+    for section, rows in (("Table III", TABLE_3), ("Readings of the paper", READINGS)):
+        lines = table(parts[section])
+        if section in PAPER:
+            printed = [line[f"{c}, paper"] for line in lines for c in ("J&F", "J", "F")]
+            if printed != PAPER[section].replace("/", " ").split():
+                yield f"{section}: the paper's numbers are not as printed"
+        against = differences(section, [row.name for row in rows])
+        for row, line in zip(rows, lines, strict=True):
+            here = {score: line[f"{score}, here"] for score in ("J&F", "J", "F")}
+            made = results(row.name)
+            for score, cell in here.items():
+                if not (
+                    shows(cell, *student(percent(row.name, score))) if made else cell == "not run"
+                ):
+                    yield f"{section}, {row.title}, {score}: {cell}"
+            difference = line["J&F against full, here"]
+            if row.name in against and (
+                difference[0] not in "+-" or not shows(difference, *against[row.name])
+            ):
+                yield f"{section}, {row.title}: {difference} is not {against[row.name]}"
+            if row.title not in line["without"]:
+                yield f"{section}: {line['without']} is not {row.title}"
+            links = [
+                f"[{r['seed']}](../data/runs/ablation/{row.name}-{r['seed']}.json)" for r in made
+            ]
+            if line["seeds"] != (" ".join(links) or "-"):
+                yield f"{section}, {row.title}: seeds {line['seeds']}"
+
+
+def problems_of_composites(lines: list[dict[str, str]]) -> Iterator[str]:
+    recorded = [
+        (name, kind, scores)
+        for name, result in run("benchmarks/results/composites.json")["runs"].items()
+        for kind, scores in result["scores"].items()
+    ]
+    for line, (name, kind, scores) in zip(lines, recorded, strict=True):
+        columns = {"J&F": "J&F"} | {
+            column: f"J&F, {column}"
+            for column in ("all instances as one", "told what is an object", "told everything")
+        }
+        right = all(shows(line[c], 100 * scores[key]) for c, key in columns.items())
+        right &= line["instance-count error"] == f"{scores['instance-count error']:.2f}"
+        right &= line["seed"] == name.split("-")[1] and line["start"].startswith(name.split("-")[0])
+        right &= kind in line["composites of"] and numbers(line["composites of"]) == []
+        if not right:
+            yield f"composites, {name} {kind}: {line}"
+
+
+# The tests
+
+
+def test_every_figure_follows_from_the_recorded_files() -> None:
+    assert list(problems(PAGE)) == []
 
 
 def test_the_document_is_what_the_runs_give() -> None:
-    """A number that was typed in, or whose run has changed, makes a difference here."""
-    assert REPORT.read_text(encoding="utf-8") == report(), "run python -m tagvis_lite.study.report"
+    assert report() == PAGE, "run python -m tagvis_lite.study.report"
 
 
-def test_it_has_every_row_of_the_paper_and_of_the_readings() -> None:
-    first, second, third, readings, composites, _ = read_tables(report())
-    assert [line["method"] for line in first[:-2]] == [claim[0] for claim in TABLE_1]
-    assert [line["method"] for line in second[:-2]] == [claim[0] for claim in TABLE_2]
-    assert len(third) == len(TABLE_3)
-    assert len(readings) == len(READINGS)
-    assert [line["composites of"].split(" (")[0] for line in composites[:2]] == [
-        "sequences seen",
-        "sequences held out",
+def forgeries() -> list[Any]:
+    """The page with one number changed, for every number that stands in it outside of links."""
+    code = (
+        r"\]\([^)]*\)|`[^`]*`|^#.*$|^\|.*\n(?=\|-)|^\|-.*$"  # links, code, headings, column names
+    )
+    hidden = [match.span() for match in re.finditer(code, PAGE, re.MULTILINE)]
+    cases = []
+    for match in NUMBER.finditer(PAGE):
+        if any(start <= match.start() < end for start, end in hidden):
+            continue
+        digit = re.search(r"\d", match[0])
+        assert digit
+        at = match.start() + digit.start()
+        cases.append((match, PAGE[:at] + str((int(PAGE[at]) + 5) % 10) + PAGE[at + 1 :]))
+    return cases
+
+
+def test_any_changed_figure_is_found() -> None:
+    """28.0 for 78.0, in a table or a sentence: whatever number changes, the check fails."""
+    cases = forgeries()
+    assert len(cases) > 300
+    unnoticed = [
+        PAGE[match.start() - 40 : match.end() + 10]
+        for match, forged in cases
+        if not list(problems(forged))
     ]
+    assert unnoticed == []
 
 
-def test_decimals_in_its_prose_are_recorded_too() -> None:
-    """Outside of the tables stand versions and means that come from the runs."""
-    prose = re.sub(r"^\|.*$", "", report(), flags=re.MULTILINE)
-    tables = "\n".join(line for line in report().splitlines() if line.startswith("|"))
-    runs = [shipped(CARD), *shipped(ABLATION).glob("*.json")]
-    recorded = tables + "\n".join(path.read_text(encoding="utf-8") for path in runs)
-    speeds = json.loads((BENCHMARKS / "paper_size.json").read_text())["speed"]["rows"]
-    rounded = {f"{row['frames_per_second']:.1f}" for row in speeds.values()}
-    decimals = re.findall(r"\d+\.\d+", prose)
-    assert [n for n in decimals if n not in recorded and n not in rounded] == []
+def test_turned_signs_are_found() -> None:
+    signs = [m.start() for m in re.finditer(r"(?<=[| (])[+-](?=\d+\.\d ±)", PAGE)]
+    assert len(signs) > 20
+    for at in signs:
+        forged = PAGE[:at] + {"+": "-", "-": "+"}[PAGE[at]] + PAGE[at + 1 :]
+        assert list(problems(forged)), PAGE[at - 20 : at + 20]
+
+
+@pytest.mark.parametrize("name", ["dunnett_intervals", "welch_interval"])
+def test_a_wrong_rule_in_the_package_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check shares no part with what it checks: turn the package's differences around."""
+    right = getattr(study_report, name)
+
+    def turned(*arguments: Any) -> Any:
+        found = right(*arguments)
+        return [(-d, h) for d, h in found] if isinstance(found, list) else (-found[0], found[1])
+
+    monkeypatch.setattr(study_report, name, turned)
+    assert list(problems(report()))
+
+
+def test_rows_without_a_run_say_so(tmp_path: Path) -> None:
+    for rows in (TABLE_3, READINGS):
+        lines = study_report.table_3(rows, tmp_path)
+        assert [line["J&F, here"] for line in lines] == ["not run"] * len(rows)
+        assert {line["J&F against full, here"] for line in lines} == {"-", "not run"}
+
+
+def test_results_are_of_one_budget_and_one_model() -> None:
+    runs = shipped("runs/ablation")
+    assert read_results(runs, TABLE_3)
+    rows = {row.name: row for row in (*TABLE_3, *READINGS)}
+    full = run("data/runs/ablation/full-0.json")["config"]
+    for path in runs.glob("*.json"):
+        result = json.loads(path.read_text())
+        changed = rows[result["row"]].change
+        for section, fields in full.items():
+            if section != "profile":
+                wanted = {**fields, **changed.get(section, {})}
+                wanted |= {"seed": result["seed"]} if section == "train" else {}
+                assert result["config"][section] == wanted, path.name
 
 
 def test_every_run_and_file_that_it_links_is_there() -> None:
-    text = REPORT.read_text(encoding="utf-8")
-    links = re.findall(r"\]\(([^)]+)\)", text)
+    links = re.findall(r"\]\(([^)]+)\)", PAGE)
     assert {link for link in links if not (REPORT.parent / link).exists()} == set()
-    linked = {Path(link).name for link in links if ABLATION in link}
-    assert linked == {path.name for path in shipped(ABLATION).glob("*.json")}
+    linked = {Path(link).name for link in links if "runs/ablation" in link}
+    assert linked == {path.name for path in shipped("runs/ablation").glob("*.json")}
 
 
 def test_its_pictures_are_those_of_the_paper() -> None:
-    text = REPORT.read_text(encoding="utf-8")
     drawn = figures(videos=2, columns=3)
-    assert set(re.findall(r"\]\(images/([^)]+)\)", text)) == set(drawn)
+    assert set(re.findall(r"\]\(images/([^)]+)\)", PAGE)) == set(drawn)
     for figure in drawn.values():
         assert len(figure.axes) == 2 * 3
         assert all(axis.images for axis in figure.axes)
