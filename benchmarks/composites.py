@@ -35,8 +35,7 @@ from tagvis_lite.checkpoint import load_network
 from tagvis_lite.clips import make_clip, spread_indices
 from tagvis_lite.config import TOY, Config, config_to_dict
 from tagvis_lite.data.davis import read_davis
-from tagvis_lite.evaluation.davis import evaluate_davis
-from tagvis_lite.evaluation.held_out import score_tracks
+from tagvis_lite.evaluation.davis import evaluate_davis, evaluate_tracks
 from tagvis_lite.inference import Network, predict_video
 from tagvis_lite.model.network import TagVIS
 from tagvis_lite.shipped import shipped
@@ -147,7 +146,7 @@ def score(
     network: Network, videos: Sequence[Video], tracks: Sequence[Tracks], config: Config
 ) -> dict[str, float]:
     """J&F and instance-count error; J&F of all instances as one; both when told the truth."""
-    davis, count_error = score_tracks(videos, tracks)
+    davis, count_error = evaluate_tracks(videos, tracks)
     as_one = evaluate_davis(
         (video.name, _as_one(video.read_ids(range(len(video)))), _as_one(track.ids))
         for video, track in zip(videos, tracks, strict=True)
@@ -159,7 +158,7 @@ def score(
     }
     for name, told in (("what is an object", told_semantics), ("everything", told_everything)):
         tracks = [predict_told(network, video, config, told) for video in videos]
-        davis, count_error = score_tracks(videos, tracks)
+        davis, count_error = evaluate_tracks(videos, tracks)
         scores[f"J&F, told {name}"] = davis.jf_mean
         scores[f"instance-count error, told {name}"] = count_error
     return scores

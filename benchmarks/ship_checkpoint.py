@@ -18,7 +18,7 @@ from toy_training import print_scores, test_scores
 from tagvis_lite.atomic import write_atomically
 from tagvis_lite.checkpoint import load_network, save_network
 from tagvis_lite.config import TOY, config_to_dict
-from tagvis_lite.evaluation.held_out import TEST_VIDEOS
+from tagvis_lite.data.toy import TEST_VIDEOS
 from tagvis_lite.study.provenance import provenance
 
 CHECKPOINTS = Path(__file__).parent.parent / "data" / "checkpoints"

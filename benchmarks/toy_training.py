@@ -22,9 +22,8 @@ from measuring import record
 from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import TOY, Config, config_to_dict
 from tagvis_lite.data.find import TOY_TRAIN, toy_training_data
-from tagvis_lite.data.toy import toy_split
-from tagvis_lite.evaluation.held_out import TEST_VIDEOS, score_tracks
-from tagvis_lite.evaluation.youtube_vis import evaluate_tracks
+from tagvis_lite.data.toy import TEST_VIDEOS, toy_split
+from tagvis_lite.evaluation import davis, youtube_vis
 from tagvis_lite.inference import Network, predict_video
 from tagvis_lite.training import train
 
@@ -68,10 +67,10 @@ def test_scores(network: Network, config: Config) -> dict[str, dict[str, float]]
     """Both benchmarks' measures, and the instance-count error, on the toy test split."""
     videos = list(toy_split("test", TEST_VIDEOS))
     tracks = [predict_video(network, video, config) for video in videos]
-    davis, count_error = score_tracks(videos, tracks)
-    average_precision = evaluate_tracks(videos, tracks).values()
+    davis_scores, count_error = davis.evaluate_tracks(videos, tracks)
+    average_precision = youtube_vis.evaluate_tracks(videos, tracks).values()
     return {
-        "davis": davis.global_table(),
+        "davis": davis_scores.global_table(),
         "youtube_vis": {name: x for name, x in average_precision.items() if not math.isnan(x)},
         "instances": {"instance-count error": count_error},
     }

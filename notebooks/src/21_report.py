@@ -38,9 +38,8 @@ from scipy import stats
 from tagvis_lite.checkpoint import load_network
 from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
 from tagvis_lite.course.checks.lesson_21 import check_difference_interval
-from tagvis_lite.data.toy import toy_split
+from tagvis_lite.data.toy import TEST_VIDEOS, toy_split
 from tagvis_lite.evaluation.davis import evaluate_davis
-from tagvis_lite.evaluation.held_out import TEST_VIDEOS
 from tagvis_lite.evaluation.tables import markdown_table
 from tagvis_lite.inference import predict_video
 from tagvis_lite.shipped import shipped

@@ -17,7 +17,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import numpy as np
 from torch import nn
@@ -27,7 +26,7 @@ from tagvis_lite.atomic import write_atomically
 from tagvis_lite.config import Config, config_to_dict
 from tagvis_lite.data.files import write_video_file
 from tagvis_lite.evaluation.davis_submission import write_davis_result
-from tagvis_lite.evaluation.youtube_vis_submission import track_results
+from tagvis_lite.evaluation.youtube_vis_submission import track_results, write_results
 from tagvis_lite.inference import predict_video
 from tagvis_lite.video import Tracks, Video
 from tagvis_lite.views.overlay import overlay
@@ -75,32 +74,19 @@ def predict_to_files(
             write_video_file(target, _drawn(video, tracks), video.fps)
             entries = track_results(tracks, video_ids[video.name])
             _write_json(parts[video.name], {"video": _fingerprint(video), "entries": entries})
-    _write_results(
-        out,
-        [
-            {**entry, "video_id": video_ids[name]}
-            for name, path in parts.items()
-            for entry in _read_json(path)["entries"]
-        ],
-    )
+    results = [
+        {**entry, "video_id": video_ids[name]}
+        for name, path in parts.items()
+        for entry in _read_json(path)["entries"]
+    ]
+    for name in ("results.json", "results.zip"):
+        write_results(out / name, results)
     return len(waiting)
 
 
 def _drawn(video: Video, tracks: Tracks) -> Iterator[np.ndarray]:
     for t in range(len(video)):
         yield overlay(video.frames[t], tracks.ids[t])
-
-
-def _write_results(out: Path, results: Sequence[Mapping[str, Any]]) -> None:
-    text = json.dumps(results)
-
-    def write_zip(temporary: Path) -> None:
-        member = ZipInfo("results.json")  # without the time of day: same results, same file
-        with ZipFile(temporary, "w") as archive:
-            archive.writestr(member, text, ZIP_DEFLATED)
-
-    write_atomically(out / "results.json", lambda temporary: temporary.write_text(text))
-    write_atomically(out / "results.zip", write_zip)
 
 
 def _is_done(part: Path, video: Video) -> bool:

@@ -30,6 +30,8 @@ MIN_VISIBLE = 30 / 64**2
 Split = Literal["train", "validation", "test"]
 FIRST_SEED: dict[Split, int] = {"train": 1_000_000, "validation": 2_000_000, "test": 3_000_000}
 """Video i of a split has seed FIRST_SEED[split] + i; splits of up to a million are disjoint."""
+TEST_VIDEOS = 64
+"""Videos of the test split that a network is scored on."""
 
 
 @dataclass(frozen=True)

@@ -30,13 +30,14 @@ from tagvis_lite.atomic import replacing
 from tagvis_lite.data.davis import read_davis
 from tagvis_lite.evaluation.davis_sequence import SequenceScores, sequence_scores
 from tagvis_lite.evaluation.davis_submission import read_davis_result
-from tagvis_lite.video import Frames
+from tagvis_lite.video import BACKGROUND, VOID, Frames, Tracks, Video
 
 __all__ = [
     "DavisScores",
     "SequenceScores",
     "evaluate_davis",
     "evaluate_davis_folder",
+    "evaluate_tracks",
     "sequence_scores",
 ]
 
@@ -207,6 +208,23 @@ def evaluate_davis(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return DavisScores(tuple(done))
+
+
+def evaluate_tracks(videos: Sequence[Video], tracks: Sequence[Tracks]) -> tuple[DavisScores, float]:
+    """Score tracks against labelled videos, one for each, in their order.
+
+    Returns:
+        The scores, and the instance-count error: mean of |instances found - instances there|.
+    """
+    truths = [video.read_ids(range(len(video))) for video in videos]
+    pairs = list(zip(videos, truths, tracks, strict=True))
+    scores = evaluate_davis((video.name, truth, track.ids) for video, truth, track in pairs)
+    # not `video.categories`: that of a DAVIS video has every id there could be
+    errors = [
+        abs(len(track.categories) - len(set(np.unique(truth).tolist()) - {BACKGROUND, VOID}))
+        for _, truth, track in pairs
+    ]
+    return scores, float(np.mean(errors))
 
 
 def evaluate_davis_folder(

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from numbers import Integral
 from pathlib import Path
@@ -28,21 +27,22 @@ from typing import Any
 
 import numpy as np
 
+from tagvis_lite.data.rle import MaskTrack, intersection, read_tracks
+from tagvis_lite.data.youtube_vis_json import (
+    AnnotationFile,
+    Track,
+    is_finite,
+    parse_annotations,
+    parse_predictions,
+    read_annotations,
+)
 from tagvis_lite.evaluation.average_precision import (
     MAX_DETECTIONS,
     Group,
     YoutubeVISScores,
     score_groups,
 )
-from tagvis_lite.evaluation.rle import MaskTrack, intersection, read_tracks
-from tagvis_lite.evaluation.youtube_vis_submission import (
-    AnnotatedVideo,
-    entry_problems,
-    is_finite,
-    read_json,
-    read_results,
-    read_videos,
-)
+from tagvis_lite.evaluation.youtube_vis_submission import read_results
 from tagvis_lite.video import BACKGROUND, VOID, Tracks, Video
 
 
@@ -53,8 +53,8 @@ def evaluate_youtube_vis_files(annotations: str | Path, results: str | Path) -> 
         FileNotFoundError: one of the files is not there.
         ValueError: no json or zip that can be read, or see `evaluate_youtube_vis`.
     """
-    ground_truth = read_json(annotations)
-    return _evaluate(ground_truth, read_results(results), str(annotations), str(results))
+    file = read_annotations(annotations)
+    return _evaluate(file, parse_predictions(read_results(results), file, str(results)))
 
 
 def evaluate_youtube_vis(
@@ -73,7 +73,8 @@ def evaluate_youtube_vis(
         ValueError: not of the YouTube-VIS layout, unknown ids, another number of segmentations
             than frames (which the official scorer cuts off in silence), a damaged mask.
     """
-    return _evaluate(ground_truth, results, "ground truth", "results")
+    annotations = parse_annotations(ground_truth, "ground truth")
+    return _evaluate(annotations, parse_predictions(results, annotations, "results"))
 
 
 def evaluate_tracks(videos: Sequence[Video], tracks: Sequence[Tracks]) -> YoutubeVISScores:
@@ -105,109 +106,63 @@ def evaluate_tracks(videos: Sequence[Video], tracks: Sequence[Tracks]) -> Youtub
 # ---------------------------------------------------------------- IoU
 
 
-def _evaluate(
-    ground_truth: Any, results: Sequence[Any], gt_name: str, results_name: str
-) -> YoutubeVISScores:
-    videos, categories = read_videos(ground_truth, gt_name)
-    if not isinstance(ground_truth.get("annotations"), list):
+def _evaluate(annotations: AnnotationFile, predictions: Sequence[Track]) -> YoutubeVISScores:
+    if annotations.tracks is None:
         raise ValueError(
-            f"{gt_name} has no list of 'annotations': nothing can be scored against the public part"
+            f"{annotations.name} has no 'annotations': nothing can be scored against the public "
+            "part of a validation or test set"
         )
-    objects: dict[int, list[_Entry]] = defaultdict(list)
-    for k, content in enumerate(ground_truth["annotations"]):
-        where = f"{gt_name}, annotations[{k}]"
-        _check_annotation(content, videos, categories, where)
-        objects[content["video_id"]].append(_Entry(content, where))
-    detections: dict[int, list[_Entry]] = defaultdict(list)
-    for k, content in enumerate(results):
-        where = f"{results_name}, prediction {k}"
-        for problem in entry_problems(content, videos, categories, where, scored=True):
-            raise ValueError(f"{problem} (tagvis check-submission finds all such problems)")
-        detections[content["video_id"]].append(_Entry(content, where))
-
-    groups: dict[int, list[Group]] = {category: [] for category in categories}
-    for video_id, video in sorted(videos.items()):
-        found = _groups_of_rles(video, objects[video_id], detections[video_id])
+    objects: dict[int, list[Track]] = defaultdict(list)
+    for track in annotations.tracks:
+        objects[track.video_id].append(track)
+    detections: dict[int, list[Track]] = defaultdict(list)
+    for track in predictions:
+        detections[track.video_id].append(track)
+    groups: dict[int, list[Group]] = {category: [] for category in annotations.categories}
+    for video_id, video in sorted(annotations.videos.items()):
+        found = _groups_of_rles(video.size, objects[video_id], detections[video_id])
         for category, group in found:
             groups[category].append(group)
-    return score_groups(groups, categories)
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """An annotation or a prediction, and what to call it in an error."""
-
-    content: Mapping[str, Any]
-    where: str
-
-
-def _check_annotation(
-    entry: Any,
-    videos: Mapping[int, AnnotatedVideo],
-    categories: Mapping[int, str],
-    where: str,
-) -> None:
-    for problem in entry_problems(entry, videos, categories, where, scored=False):
-        raise ValueError(problem)
-    if entry.get("iscrowd") not in (0, 1):
-        raise ValueError(f"{where}: 'iscrowd' is {entry.get('iscrowd')!r:.40}, expected 0 or 1")
-    areas = entry.get("areas")
-    if areas is not None and (
-        not isinstance(areas, list)
-        or len(areas) != videos[entry["video_id"]].length
-        or not all(area is None or is_finite(area) for area in areas)
-    ):
-        raise ValueError(f"{where}: 'areas' must hold a number or null for each frame")
+    return score_groups(groups, annotations.categories)
 
 
 def _groups_of_rles(
-    video: AnnotatedVideo, objects: Sequence[_Entry], detections: Sequence[_Entry]
+    size: tuple[int, int], objects: Sequence[Track], detections: Sequence[Track]
 ) -> Iterator[tuple[int, Group]]:
     """Groups of all categories of a video, from the runs of its masks."""
-    scores = np.array([float(entry.content["score"]) for entry in detections])
-    best_first = [detections[k] for k in np.argsort(-scores, kind="stable")]
     annotated = _by_category(objects)
-    detected = {
-        category: entries[: MAX_DETECTIONS[-1]]
-        for category, entries in _by_category(best_first).items()
-    }
+    best_first = sorted(detections, key=lambda track: -track.score)
+    detected = _by_category(best_first)
     categories = sorted(annotated.keys() | detected.keys())
-    entries = [e for c in categories for e in annotated.get(c, []) + detected.get(c, [])]
+    pairs = [(annotated[c], detected[c][: MAX_DETECTIONS[-1]]) for c in categories]
+    tracks = [track for of_objects, found in pairs for track in of_objects + found]
     masks = iter(
-        read_tracks(
-            [entry.content["segmentations"] for entry in entries],
-            video.height,
-            video.width,
-            [entry.where for entry in entries],
-        )
+        read_tracks([t.segmentations for t in tracks], size, [track.where for track in tracks])
     )
-    for category in categories:
-        of_objects, found = annotated.get(category, []), detected.get(category, [])
-        object_masks, found_masks = (
-            list(islice(masks, len(of_objects))),
-            list(islice(masks, len(found))),
-        )
+    for category, (of_objects, found) in zip(categories, pairs, strict=True):
+        object_masks = list(islice(masks, len(of_objects)))
+        found_masks = list(islice(masks, len(found)))
         areas = [
-            _mean_area(entry.content.get("areas") or mask.areas)
-            for entry, mask in zip(of_objects, object_masks, strict=True)
+            _mean_area(mask.areas if track.areas is None else track.areas)
+            for track, mask in zip(of_objects, object_masks, strict=True)
         ]
         yield (
             category,
             Group(
                 ious=_ious(found_masks, object_masks),
                 object_areas=np.array(areas),
-                crowd=np.array([bool(entry.content["iscrowd"]) for entry in of_objects], bool),
+                crowd=np.array([track.crowd for track in of_objects], bool),
                 areas=np.array([_mean_area(mask.areas) for mask in found_masks]),
-                scores=np.array([float(entry.content["score"]) for entry in found]),
+                scores=np.array([track.score for track in found]),
             ),
         )
 
 
-def _by_category(entries: Sequence[_Entry]) -> dict[int, list[_Entry]]:
-    grouped: dict[int, list[_Entry]] = defaultdict(list)
-    for entry in entries:
-        grouped[entry.content["category_id"]].append(entry)
-    return dict(grouped)
+def _by_category(tracks: Sequence[Track]) -> defaultdict[int, list[Track]]:
+    grouped: defaultdict[int, list[Track]] = defaultdict(list)
+    for track in tracks:
+        grouped[track.category_id].append(track)
+    return grouped
 
 
 def _ious(found: Sequence[MaskTrack], objects: Sequence[MaskTrack]) -> np.ndarray:

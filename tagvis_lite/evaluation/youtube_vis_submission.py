@@ -11,23 +11,23 @@ from __future__ import annotations
 import json
 import math
 import struct
-import sys
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from io import TextIOWrapper
 from lzma import LZMAError
-from numbers import Integral
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
 
-import numpy as np
-from pycocotools import mask as coco_mask
-
-from tagvis_lite.atomic import write_atomically
-from tagvis_lite.evaluation.rle import read_tracks
-from tagvis_lite.video import BACKGROUND, VOID, Tracks
+from tagvis_lite.atomic import replacing
+from tagvis_lite.data.rle import encode_ids, read_tracks
+from tagvis_lite.data.youtube_vis_json import (
+    AnnotationFile,
+    parse_json,
+    read_annotations,
+    track_problems,
+)
+from tagvis_lite.video import VOID, Tracks
 
 MEMBER = "results.json"
 MAX_BYTES = 2**30
@@ -46,104 +46,87 @@ UNREADABLE = (
 """What `zipfile` raises about damaged or encrypted files."""
 
 
-@dataclass(frozen=True)
-class AnnotatedVideo:
-    """H, W and T of a video of an annotation file."""
-
-    height: int
-    width: int
-    length: int
-
-
 # ---------------------------------------------------------------- writing
 
 
-def track_results(tracks: Tracks, video_id: int) -> list[dict[str, Any]]:
+def track_results(
+    tracks: Tracks, video_id: int, category_ids: Mapping[int, int] | None = None
+) -> list[dict[str, Any]]:
     """Entries of `results.json`, one for each id of the label maps, in ascending order.
 
     An id without a pixel is no prediction and has no entry. Masks are compressed RLEs whose
     `counts` are str; frames without the instance hold None.
+
+    Args:
+        tracks: of one video.
+        video_id: of the video in the annotation file.
+        category_ids: id in the annotation file of each category; the same when not given.
 
     Raises:
         ValueError: id 255, which is void and no instance, or a score that is not finite.
     """
     segmentations: dict[int, list[dict[str, Any] | None]] = {}
     for t, ids in enumerate(tracks.ids):
-        columns = np.asfortranarray(ids)
-        for instance in np.flatnonzero(np.bincount(ids.ravel(), minlength=1)).tolist():
-            if instance != BACKGROUND:
-                rle = coco_mask.encode((columns == instance).view(np.uint8))
-                rle["counts"] = rle["counts"].decode("ascii")
-                segmentations.setdefault(instance, [None] * len(tracks.ids))[t] = rle
+        for instance, rle in encode_ids(ids).items():
+            segmentations.setdefault(instance, [None] * len(tracks.ids))[t] = rle
     if VOID in segmentations:
         raise ValueError(f"tracks of {tracks.name!r} have id {VOID}: void is never predicted")
     wrong = [k for k in segmentations if not math.isfinite(tracks.scores[k])]
     if wrong:
         raise ValueError(f"tracks of {tracks.name!r}: scores of ids {wrong} are not finite")
-    return [
-        {
-            "video_id": int(video_id),
-            "category_id": int(tracks.categories[instance]),
-            "score": float(tracks.scores[instance]),
-            "segmentations": segmentations[instance],
-        }
-        for instance in sorted(segmentations)
-    ]
+    entries = []
+    for instance in sorted(segmentations):
+        category = tracks.categories[instance]
+        entries.append(
+            {
+                "video_id": int(video_id),
+                "category_id": int(category_ids[category] if category_ids else category),
+                "score": float(tracks.scores[instance]),
+                "segmentations": segmentations[instance],
+            }
+        )
+    return entries
 
 
-def write_results(path: str | Path, tracks: Iterable[Tracks], video_ids: Mapping[str, int]) -> None:
-    """Write a submission: `results.json`, or a zip of it if `path` ends in '.zip'.
+def write_results(path: str | Path, entries: Iterable[Mapping[str, Any]]) -> None:
+    """Write entries of `track_results` as `results.json`, or a zip of it if `path` ends in '.zip'.
 
-    Args:
-        path: the file; it is replaced once all of the new one is written.
-        tracks: one for each video, taken one at a time.
-        video_ids: id in the annotation file of each video name.
-
-    Raises:
-        ValueError: a video without an id, one that comes twice, or see `track_results`.
+    The file is replaced once all of the new one is written; the same entries make the same file.
     """
     path = Path(path)
-
-    def write(temporary: Path) -> None:
-        if path.suffix != ".zip":
-            with temporary.open("wb") as file:
-                _write_entries(file, tracks, video_ids)
-            return
-        with ZipFile(temporary, "w") as archive:
-            member = ZipInfo(MEMBER)
+    with replacing(path) as temporary:
+        if path.suffix == ".zip":
+            member = ZipInfo(MEMBER)  # without the time of day
             member.compress_type = ZIP_DEFLATED
-            with archive.open(member, "w", force_zip64=True) as file:
-                _write_entries(file, tracks, video_ids)
+            with (
+                ZipFile(temporary, "w") as archive,
+                archive.open(member, "w", force_zip64=True) as file,
+            ):
+                _write_entries(file, entries)
+        else:
+            with temporary.open("wb") as file:
+                _write_entries(file, entries)
 
-    write_atomically(path, write)
 
-
-def _write_entries(file: IO[bytes], tracks: Iterable[Tracks], video_ids: Mapping[str, int]) -> None:
-    written: set[str] = set()
+def _write_entries(file: IO[bytes], entries: Iterable[Mapping[str, Any]]) -> None:
     with TextIOWrapper(file, encoding="ascii") as text:
         text.write("[")
         separator = "\n"
-        for of_video in tracks:
-            name = of_video.name
-            if name not in video_ids or name in written:
-                reason = "come twice" if name in written else "have no id in video_ids"
-                raise ValueError(f"tracks of video {name!r} {reason}")
-            written.add(name)
-            for entry in track_results(of_video, video_ids[name]):
-                text.write(separator + json.dumps(entry, separators=(",", ":")))
-                separator = ",\n"
+        for entry in entries:
+            text.write(separator + json.dumps(entry, separators=(",", ":")))
+            separator = ",\n"
         text.write("\n]\n")
 
 
 # ---------------------------------------------------------------- reading
 
 
-def read_json(path: str | Path) -> Any:
-    """A json file, or the `results.json` of a zip.
+def read_results(path: str | Path) -> list[Any]:
+    """The predictions of a `results.json` or of a zip, as they are: see `check_results`.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not valid json, not a zip of the right layout, or larger than `MAX_BYTES`.
+        ValueError: no list in valid json, no zip of the right layout, or above `MAX_BYTES`.
     """
     path = Path(path)
     if not path.is_file():
@@ -153,19 +136,7 @@ def read_json(path: str | Path) -> Any:
     else:
         _check_size(path.stat().st_size, path)
         content = path.read_bytes()
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not valid json ({error}): write it again") from error
-
-
-def read_results(path: str | Path) -> list[Any]:
-    """The predictions of a `results.json` or of a zip, as they are: see `check_results`.
-
-    Raises:
-        FileNotFoundError, ValueError: see `read_json`; or no list.
-    """
-    results = read_json(path)
+    results = parse_json(content, path)
     if not isinstance(results, list):
         raise ValueError(
             f"{path} is a json {type(results).__name__}, expected a list of predictions "
@@ -202,53 +173,6 @@ def _check_size(size: int, path: Path) -> None:
         )
 
 
-def read_videos(annotations: Any, name: str) -> tuple[dict[int, AnnotatedVideo], dict[int, str]]:
-    """Videos and names of categories, by their ids, of a parsed annotation file called `name`.
-
-    Raises:
-        ValueError: not of the YouTube-VIS layout.
-    """
-    if not isinstance(annotations, dict):
-        raise ValueError(f"{name} is a json {type(annotations).__name__}, no annotation file")
-    videos: dict[int, AnnotatedVideo] = {}
-    for k, entry in enumerate(_entries(annotations, "videos", name)):
-        where = f"{name}, videos[{k}]"
-        height, width = (_integer(entry, key, where) for key in ("height", "width"))
-        if isinstance(entry.get("file_names"), list):
-            length = len(entry["file_names"])
-        else:
-            length = _integer(entry, "length", where)
-        if min(height, width, length) < 1 or height * width >= 2**31:
-            raise ValueError(f"{where}: {length} frames of {height} x {width} pixels")
-        videos[_new_id(entry, videos, where)] = AnnotatedVideo(height, width, length)
-    categories: dict[int, str] = {}
-    for k, entry in enumerate(_entries(annotations, "categories", name)):
-        category = _new_id(entry, categories, f"{name}, categories[{k}]")
-        categories[category] = str(entry.get("name", category))
-    return videos, categories
-
-
-def _entries(annotations: Mapping[str, Any], key: str, name: str) -> list[dict[str, Any]]:
-    entries = annotations.get(key)
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise ValueError(f"{name} has no list of {key!r}: it is no YouTube-VIS annotation file")
-    return entries
-
-
-def _integer(entry: Mapping[str, Any], key: str, where: str) -> int:
-    value = entry.get(key)
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise ValueError(f"{where}: {key!r} is {value!r:.40}, expected an integer")
-    return int(value)
-
-
-def _new_id(entry: Mapping[str, Any], known: Mapping[int, object], where: str) -> int:
-    identity = _integer(entry, "id", where)
-    if identity in known:
-        raise ValueError(f"{where}: id {identity} is that of another entry")
-    return identity
-
-
 # ---------------------------------------------------------------- checking
 
 
@@ -269,7 +193,7 @@ def check_results(annotations: str | Path, results: str | Path) -> list[str]:
     Raises:
         FileNotFoundError, ValueError: `annotations` itself cannot be read.
     """
-    videos, categories = read_videos(read_json(annotations), str(annotations))
+    file = read_annotations(annotations)
     try:
         predictions = read_results(results)
     except (FileNotFoundError, ValueError) as error:
@@ -279,76 +203,26 @@ def check_results(annotations: str | Path, results: str | Path) -> list[str]:
         problems.append(f"{results} is an empty list, on which the server's scorer fails")
     for k, prediction in enumerate(predictions):
         where = f"{results}, prediction {k}"
-        structure = list(entry_problems(prediction, videos, categories, where, scored=True))
-        problems += structure or _mask_problems(prediction, videos, where)
-    predicted = {
-        prediction["video_id"]
-        for prediction in predictions
-        if isinstance(prediction, dict) and _is_key(prediction.get("video_id"), videos)
-    }
-    missing = [video_id for video_id in videos if video_id not in predicted]
+        structure = list(track_problems(prediction, file, where, scored=True))
+        problems += structure or _mask_problems(prediction, file, where)
+    predicted = [p.get("video_id") for p in predictions if isinstance(p, dict)]
+    missing = [video_id for video_id in file.videos if video_id not in predicted]
     if missing and predictions:
         more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
         problems.append(
-            f"{results} predicts nothing in {len(missing)} of {len(videos)} videos: ids "
+            f"{results} predicts nothing in {len(missing)} of {len(file.videos)} videos: ids "
             f"{', '.join(map(str, missing[:10]))}{more}"
         )
     return problems
 
 
-def entry_problems(
-    entry: Any,
-    videos: Mapping[int, AnnotatedVideo],
-    categories: Mapping[int, str],
-    where: str,
-    *,
-    scored: bool,
-) -> Iterator[str]:
-    """What is wrong with a prediction, or an annotation (not `scored`), its masks aside."""
-    needed = ("video_id", "category_id", "segmentations") + (("score",) if scored else ())
-    if not isinstance(entry, dict):
-        yield f"{where} is {entry!r:.40}, expected an object with {', '.join(needed)}"
-        return
-    missing = [key for key in needed if key not in entry]
-    if missing:
-        yield f"{where} has no {', '.join(missing)}"
-        return
-    video, category, segmentations = (entry[key] for key in needed[:3])
-    if not _is_key(category, categories):
-        yield (
-            f"{where}: category_id {category!r:.40} is not among the annotation file's "
-            f"{len(categories)}: {min(categories, default=0)} to {max(categories, default=0)}"
-        )
-    if scored and not is_finite(entry["score"]):
-        yield f"{where}: score {entry['score']!r:.40} is no finite number"
-    if not _is_key(video, videos):
-        yield f"{where}: video_id {video!r:.40} is not among the annotation file's videos"
-    elif not isinstance(segmentations, list):
-        yield f"{where}: 'segmentations' is {segmentations!r:.40}, expected a list"
-    elif len(segmentations) != videos[video].length:
-        yield (
-            f"{where}: {len(segmentations)} segmentations, but video {video} has "
-            f"{videos[video].length} frames: one for each frame, null where it is absent"
-        )
-
-
-def _is_key(value: Any, known: Mapping[int, object]) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value in known
-
-
-def is_finite(value: Any) -> bool:
-    """Whether this is a number that a float can hold; true and false are none."""
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    return number and bool(abs(value) <= sys.float_info.max)
-
-
 def _mask_problems(
-    prediction: Mapping[str, Any], videos: Mapping[int, AnnotatedVideo], where: str
+    prediction: Mapping[str, Any], annotations: AnnotationFile, where: str
 ) -> list[str]:
-    video = videos[prediction["video_id"]]
+    size = annotations.videos[prediction["video_id"]].size
     segmentations: Sequence[Any] = prediction["segmentations"]
     try:
-        read_tracks([segmentations], video.height, video.width, [where])
+        read_tracks([segmentations], size, [where])
     except ValueError as error:
         return [str(error)]
     for t, mask in enumerate(segmentations):

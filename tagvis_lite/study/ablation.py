@@ -206,7 +206,7 @@ def run_one(run: Run) -> Path:
     from lightning_fabric import Fabric
 
     from tagvis_lite.checkpoint import load_state
-    from tagvis_lite.evaluation.held_out import score_tracks
+    from tagvis_lite.evaluation.davis import evaluate_tracks
     from tagvis_lite.inference import predict_video
     from tagvis_lite.model.network import TagVIS
     from tagvis_lite.study.provenance import provenance
@@ -226,7 +226,7 @@ def run_one(run: Run) -> Path:
     network = TagVIS(config.model)
     network.load_state_dict(load_state(scratch / "last.pt")["network"])
     tracks = [predict_video(network, video, config) for video in test]
-    scores, count_error = score_tracks(test, tracks)
+    scores, count_error = evaluate_tracks(test, tracks)
     values = {
         "row": run.row.name,
         "seed": config.train.seed,
@@ -313,8 +313,7 @@ def _is_done(run: Run) -> bool:
 def _toy_videos(number: int, clip_frames: int) -> tuple[list[Any], list[Any]]:
     """Videos for training and the test split; rendered once per process."""
     from tagvis_lite.data.find import toy_training_data
-    from tagvis_lite.data.toy import ToyConfig, toy_split
-    from tagvis_lite.evaluation.held_out import TEST_VIDEOS
+    from tagvis_lite.data.toy import TEST_VIDEOS, ToyConfig, toy_split
 
     data = toy_training_data(number, 1, clip_frames)
     test = list(toy_split("test", TEST_VIDEOS, ToyConfig(num_frames=clip_frames)))

@@ -15,20 +15,26 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco_mask
 
 from tagvis_lite.data.files import write_jpeg
-from tagvis_lite.data.segmentation import decode_segmentation
+from tagvis_lite.data.rle import decode_mask
 from tagvis_lite.data.youtube_vis import read_youtube_vis, write_youtube_vis
-from tagvis_lite.video import Video
+from tagvis_lite.evaluation.youtube_vis import evaluate_youtube_vis_files
+from tagvis_lite.evaluation.youtube_vis_submission import (
+    check_results,
+    track_results,
+    write_results,
+)
+from tagvis_lite.video import Tracks, Video
 
+# what pycocotools answers to `decode`
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 moderate = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 HEIGHT, WIDTH = 6, 9
 CATEGORIES = {3: "cat", 7: "dog"}
-MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12))
 
 
 def runs_of(mask: np.ndarray) -> list[int]:
@@ -82,75 +88,6 @@ def saved(folder: Path, data: Any) -> Path:
     path = folder / "instances.json"
     path.write_text(json.dumps(data))
     return path
-
-
-# ---------------------------------------------------------------- one mask
-
-
-@moderate
-@given(mask=MASKS)
-def test_rles_of_every_kind_decode_to_their_mask(mask: np.ndarray) -> None:
-    encoded = coco_mask.encode(np.asfortranarray(mask, np.uint8))
-    size = (mask.shape[0], mask.shape[1])
-    for counts in (encoded["counts"], encoded["counts"].decode(), runs_of(mask)):
-        segmentation = {"size": list(size), "counts": counts}
-        decoded = decode_segmentation(segmentation, size, "mask")
-        assert decoded.dtype == bool
-        assert np.array_equal(decoded, mask)
-
-
-@settings(moderate, max_examples=200)
-@given(mask=MASKS, data=st.data())
-def test_damaged_rles_are_refused_or_fill_the_frame(mask: np.ndarray, data: st.DataObject) -> None:
-    counts = bytearray(coco_mask.encode(np.asfortranarray(mask, np.uint8))["counts"])
-    place = data.draw(st.integers(0, len(counts) - 1))
-    if data.draw(st.booleans()):
-        counts[place] = data.draw(st.integers(0, 255))
-    else:
-        del counts[place:]
-    segmentation = {"size": list(mask.shape), "counts": bytes(counts)}
-    try:
-        decoded = decode_segmentation(segmentation, (mask.shape[0], mask.shape[1]), "clip, mask 3")
-    except ValueError as error:
-        message = str(error)
-    else:
-        message = "clip, mask 3"
-        assert decoded.shape == mask.shape
-        assert decoded.sum() == coco_mask.area(segmentation)
-    assert message.startswith("clip, mask 3")
-
-
-def test_runs_that_do_not_fill_the_frame_are_refused() -> None:
-    fitting = coco_mask.encode(np.asfortranarray(box(1, 1, 3, 3), np.uint8))["counts"].decode()
-    for counts in (
-        fitting[:-1],
-        fitting + "1",
-        fitting + "o",
-        "",
-        "o",
-        "\x00",
-        "é",
-        [1, 2],
-        [54, 1],
-        [60, -6],
-    ):
-        segmentation: dict[str, Any] = {"size": [HEIGHT, WIDTH], "counts": counts}
-        with pytest.raises(ValueError, match="here: its RLE is damaged"):
-            decode_segmentation(segmentation, (HEIGHT, WIDTH), "here")
-
-
-def test_polygons_are_filled() -> None:
-    square = [[2, 1, 6, 1, 6, 4, 2, 4]]
-    assert np.array_equal(decode_segmentation(square, (HEIGHT, WIDTH), "here"), box(1, 2, 4, 6))
-    two: list[Any] = [*square, [7.0, 0.0, 9.0, 0.0, 9.0, 2.0, 7.0, 2.0]]
-    both = box(1, 2, 4, 6) | box(0, 7, 2, 9)
-    assert np.array_equal(decode_segmentation(two, (HEIGHT, WIDTH), "here"), both)
-    hostile: list[Any] = [[1, 1, 2, 2], [1, 1, 2, 2, 3, 3, 4], [0, 0, 1e9, 0, 1e9, 9], ["a"] * 6, 3]
-    for polygon in hostile:
-        with pytest.raises(ValueError, match="here: polygon"):
-            decode_segmentation([polygon], (HEIGHT, WIDTH), "here")
-    with pytest.raises(ValueError, match="here: polygon"):
-        decode_segmentation([[float("nan")] * 6], (HEIGHT, WIDTH), "here")
 
 
 # ---------------------------------------------------------------- reading
@@ -264,27 +201,25 @@ MALFORMED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "video id is true": (put(True, *VIDEO, "id"), r"videos\[0\]: 'id' is True"),
     "one id twice": (put(4, *VIDEO, "id"), r"videos\[1\]: id 4"),
     "no height": (drop(*VIDEO, "height"), r"videos\[0\] has no 'height'"),
-    "no width": (put(0, *VIDEO, "width"), r"videos\[0\]: height x width is \(6, 0\)"),
+    "no width": (put(0, *VIDEO, "width"), r"videos\[0\]: height x width is 6 x 0"),
     "huge": (put(10**9, *VIDEO, "width"), r"videos\[0\]: height x width"),
-    "no file names": (drop(*VIDEO, "file_names"), r"videos\[0\] has no 'file_names'"),
+    "no length at all": (put({"id": 9, "width": 1, "height": 1}, *VIDEO), "0 file_names for 'le"),
     "wrong length": (put(3, *VIDEO, "length"), r"videos\[0\]: 2 file_names for 'length' 3"),
     "name is a number": (put(3, *VIDEO, "file_names", 0), r"videos\[0\]: file name 3"),
-    "path upwards": (put("../a.jpg", *VIDEO, "file_names", 1), r"videos\[0\], file name '\.\./a"),
-    "absolute path": (put("/a.jpg", *VIDEO, "file_names", 1), r"videos\[0\], file name '/a\.jpg'"),
-    "one folder twice": (put("bb/1.jpg", *VIDEO, "file_names", 0), r"videos\[1\]: .*'bb'"),
-    "no categories": (drop("categories"), "has no 'categories'"),
+    "path upwards": (put("../a.jpg", *VIDEO, "file_names", 1), r"videos\[0\]: file name '\.\./a"),
+    "absolute path": (put("/a.jpg", *VIDEO, "file_names", 1), r"videos\[0\]: file name '/a\.jpg'"),
+    "a drive": (put("C:\\a.jpg", *VIDEO, "file_names", 1), r"videos\[0\]: file name 'C:"),
+    "one folder twice": (put("bb/1.jpg", *VIDEO, "file_names", 0), "two have the folder 'bb'"),
     "categories is empty": (put([], "categories"), "has no categories"),
-    "category 0": (put(0, "categories", 0, "id"), r"categories\[0\]: id 0"),
     "one category twice": (put(7, "categories", 0, "id"), r"categories\[1\]: id 7"),
-    "no name": (drop("categories", 1, "name"), r"categories\[1\] has no 'name'"),
     "annotations is a dict": (put({}, "annotations"), "'annotations' is {}, expected list"),
-    "no video": (drop(*FIRST, "video_id"), r"annotations\[0\] has no 'video_id'"),
+    "no video": (drop(*FIRST, "video_id"), r"annotations\[0\] has no video_id"),
     "unknown video": (put(12, *FIRST, "video_id"), r"annotations\[0\]: video_id 12"),
-    "no category": (drop(*FIRST, "category_id"), r"annotations\[0\] has no 'category_id'"),
+    "no category": (drop(*FIRST, "category_id"), r"annotations\[0\] has no category_id"),
     "unknown category": (put(5, *FIRST, "category_id"), r"annotations\[0\]: category_id 5"),
     "strange crowd": (put("no", *FIRST, "iscrowd"), r"annotations\[0\]: 'iscrowd' is 'no'"),
-    "no masks": (drop(*FIRST, "segmentations"), r"annotations\[0\] has no 'segmentations'"),
-    "one mask less": (drop(*MASK), r"annotations\[0\]: 1 segmentations, .*'aa' has 2"),
+    "no masks": (drop(*FIRST, "segmentations"), r"annotations\[0\] has no segmentations"),
+    "one mask less": (drop(*MASK), r"annotations\[0\]: 1 segmentations, .*video 11 has 2"),
     "mask is text": (put("mask", *MASK), r"annotations\[0\], segmentation 0 is 'mask'"),
     "mask without counts": (drop(*MASK, "counts"), r"annotations\[0\], segmentation 0 is {'size'"),
     "mask of other size": (put([9, 6], *MASK, "size"), r"segmentation 0 has size \[9, 6\]"),
@@ -293,15 +228,98 @@ MALFORMED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
 }
 
 
+def scored(path: Path) -> object:
+    results = path.with_name("results.json")
+    results.write_text("[]")
+    return evaluate_youtube_vis_files(path, results)
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "train and predict": read_youtube_vis,
+    "evaluate": scored,
+    "check-submission": lambda path: check_results(path, path.with_name("results.json")),
+}
+
+
 @pytest.mark.parametrize("case", MALFORMED)
-def test_malformed_files_are_one_clear_error(tmp_path: Path, case: str) -> None:
+def test_malformed_files_are_one_clear_error_whoever_reads_them(tmp_path: Path, case: str) -> None:
     change, message = MALFORMED[case]
     data = example()
     change(data)
-    with pytest.raises(ValueError, match=message) as caught:
-        read_youtube_vis(saved(tmp_path, data))
-    assert str(caught.value).startswith(str(tmp_path / "instances.json"))
-    assert "\n" not in str(caught.value)
+    path = saved(tmp_path, data)
+    answers = set()
+    for read in READERS.values():
+        with pytest.raises(ValueError, match=message) as caught:
+            read(path)
+        answers.add(str(caught.value))
+    (answer,) = answers
+    assert answer.startswith(str(tmp_path / "instances.json"))
+    assert "\n" not in answer
+
+
+def renumbered(ids: dict[int, int]) -> Callable[[dict[str, Any]], None]:
+    def change(data: dict[str, Any]) -> None:
+        for category in data["categories"]:
+            category["id"] = ids[category["id"]]
+        for annotation in data["annotations"]:
+            annotation["category_id"] = ids[annotation["category_id"]]
+
+    return change
+
+
+def drop_categories(data: dict[str, Any]) -> None:
+    for entry in (data, *data["annotations"]):
+        entry.pop("categories", entry.pop("category_id", None))
+
+
+ODD: dict[str, tuple[Callable[[dict[str, Any]], None], dict[int, str], dict[int, int]]] = {
+    "category without a name": (drop("categories", 1, "name"), {3: "cat", 7: "7"}, {3: 3, 7: 7}),
+    "ids from 0": (renumbered({3: 0, 7: 1}), {1: "cat", 2: "dog"}, {1: 0, 2: 1}),
+    "ids above 254": (renumbered({3: 1000, 7: 999}), {1: "dog", 2: "cat"}, {1: 999, 2: 1000}),
+    "no iscrowd": (drop(*FIRST, "iscrowd"), CATEGORIES, {3: 3, 7: 7}),
+    "no id": (drop(*FIRST, "id"), CATEGORIES, {3: 3, 7: 7}),
+    "no file_names": (drop(*VIDEO, "file_names"), CATEGORIES, {3: 3, 7: 7}),
+    "no length": (drop(*VIDEO, "length"), CATEGORIES, {3: 3, 7: 7}),
+    "no categories": (drop_categories, {1: "object"}, {1: 1}),
+    "backslashes": (put("aa\\00005.jpg", *VIDEO, "file_names", 1), CATEGORIES, {3: 3, 7: 7}),
+    "a dot in front": (put("./aa/00000.jpg", *VIDEO, "file_names", 0), CATEGORIES, {3: 3, 7: 7}),
+    "nested": (put("x/aa/00000.jpg", *VIDEO, "file_names", 0), CATEGORIES, {3: 3, 7: 7}),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_odd_files_are_taken_by_all_and_score_one_against_themselves(
+    tmp_path: Path, case: str
+) -> None:
+    change, categories, category_ids = ODD[case]
+    data = example()
+    change(data)
+    path = saved(tmp_path, data)
+    dataset = read_youtube_vis(path)
+    assert dataset.categories == categories
+    assert dataset.category_ids == category_ids
+    video = dataset.videos[0]
+    assert list(video.categories.values()) == [
+        {number: k for k, number in category_ids.items()}[a.get("category_id", 1)]
+        for a in data["annotations"]
+    ]
+    results = tmp_path / "results.json"
+    ids = video.read_ids([0, 1])
+    tracks = Tracks("aa", ids, video.categories, dict.fromkeys(video.categories, 1.0))
+    write_results(results, track_results(tracks, 11, category_ids))
+    (missing,) = check_results(path, results)
+    assert "predicts nothing in 1 of 2 videos" in missing
+    scores = evaluate_youtube_vis_files(path, results)
+    assert pytest.approx(1) == scores.AP50
+    assert len(scores.per_category) == len(categories)
+
+
+def test_nested_folders_of_one_name_are_two_videos(tmp_path: Path) -> None:
+    data = example()
+    for k, video in enumerate(data["videos"]):
+        video["file_names"] = [f"clip{k}/img/{t}.jpg" for t in range(2)]
+    videos = read_youtube_vis(saved(tmp_path, data)).videos
+    assert [video.name for video in videos] == ["clip0_img", "clip1_img"]
 
 
 def test_runs_are_checked_when_they_are_decoded(tmp_path: Path) -> None:
@@ -310,7 +328,7 @@ def test_runs_are_checked_when_they_are_decoded(tmp_path: Path) -> None:
     video = read_youtube_vis(saved(tmp_path, data)).videos[0]
     assert video.read_ids([0]).any()
     with pytest.raises(
-        ValueError, match=r"instances\.json, annotations\[1\], segmentation 1: its RLE is damaged"
+        ValueError, match=r"instances\.json, annotations\[1\], segmentation 1 does not fill 6 x 9"
     ):
         video.read_ids([1])
 
@@ -448,7 +466,7 @@ def test_real_files_of_another_layout_are_told_apart() -> None:
         read_youtube_vis(folder / "mmtracking_demo_vis_results.json")
     sample = json.loads((folder / "mmtracking_demo_vis_ann.json").read_text())
     annotation = sample["annotations"][0]
-    mask = decode_segmentation(annotation["segmentation"], (720, 1280), "sample")
+    mask = decode_mask(annotation["segmentation"], (720, 1280), "sample", 0)
     assert mask.sum() == annotation["area"]
     rows, columns = np.nonzero(mask)
     left, top, width, height = annotation["bbox"]

@@ -16,7 +16,6 @@ from pycocotools import mask as coco_mask
 from trackeval.datasets import YouTubeVIS
 from trackeval.metrics import TrackMAP
 
-from tagvis_lite.evaluation.rle import intersection, read_tracks
 from tagvis_lite.evaluation.youtube_vis import (
     YoutubeVISScores,
     evaluate_tracks,
@@ -27,6 +26,8 @@ from tagvis_lite.evaluation.youtube_vis_submission import track_results
 from tagvis_lite.paper import youtube_vis as literal
 from tagvis_lite.video import Tracks, Video
 
+# what pycocotools answers to `decode`
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 FUZZ = settings(max_examples=60, deadline=None)
 
 
@@ -375,86 +376,6 @@ def test_equal_scores_of_two_videos_rank_in_the_order_of_ids() -> None:
     assert pytest.approx(1 / 81) == scores.AP
 
 
-# ---------------------------------------------------------------- masks
-
-
-@FUZZ
-@given(st.data())
-def test_areas_and_intersections_are_those_of_pycocotools(data: Any) -> None:
-    height, width, length = (data.draw(st.integers(1, 6)) for _ in range(3))
-    pixels = st.lists(st.booleans(), min_size=height * width, max_size=height * width)
-    a, b = (
-        [
-            None if row is None else rle(np.reshape(row, (height, width)))
-            for row in data.draw(st.lists(st.none() | pixels, min_size=length, max_size=length))
-        ]
-        for _ in "ab"
-    )
-    read_a, read_b = read_tracks([a, b], height, width, ["a", "b"])
-    assert read_a.areas.tolist() == [0 if m is None else coco_mask.area(m) for m in a]
-    shared = sum(
-        int(coco_mask.area(coco_mask.merge([m, n], True)))
-        for m, n in zip(a, b, strict=True)
-        if m and n
-    )
-    assert intersection(read_a, read_b) == intersection(read_b, read_a) == shared
-
-
-def test_runs_of_large_frames_and_empty_runs() -> None:
-    """Numbers of many characters, and runs of length 0 that other encoders write."""
-    large = {"size": [8000, 8000], "counts": [0, 1, 63_999_998, 1]}
-    small = {"size": [2, 2], "counts": [1, 0, 1, 1, 0, 1]}
-    (track,) = read_tracks([[large]], 8000, 8000, ["large"])
-    assert (track.areas.tolist(), intersection(track, track)) == ([2], 2)
-    (track,) = read_tracks([[small]], 2, 2, ["small"])
-    assert (track.areas.tolist(), intersection(track, track)) == ([2], 2)
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.text(st.characters(min_codepoint=32, max_codepoint=130), max_size=8))
-def test_any_string_is_an_rle_that_fills_the_frame_or_an_error(counts: str) -> None:
-    segmentation = {"size": [3, 3], "counts": counts}
-    problem = ""
-    areas = None
-    try:
-        (track,) = read_tracks([[None, segmentation]], 3, 3, ["here"])
-        areas = track.areas.tolist()
-    except ValueError as error:
-        problem = str(error)
-    if areas is None:
-        assert problem.startswith("here, segmentation 1 ")
-    else:
-        assert areas == [0, coco_mask.decode(segmentation).sum()]
-
-
-@pytest.mark.parametrize(
-    ("counts", "reason"),
-    [
-        ("", "empty"),
-        ("é", "no RLE has"),
-        ("\ud800", "no RLE has"),
-        ("01S", "cut off"),
-        ("o" * 9 + "0", "number beyond"),
-        ("0d0", "does not fill"),
-        ("04", "does not fill"),
-        ("O90", "negative"),
-        ([0, 100], "does not fill"),
-        ([-9, 18], "does not fill"),
-        ([4.5, 4.5], "does not fill"),
-        (7, "neither an RLE string nor"),
-    ],
-)
-def test_damaged_masks_are_named(counts: Any, reason: str) -> None:
-    ground_truth, results = data_set([[box((3, 3), 0, 0, 2, 2)] * 2], [])
-    mask = ground_truth["annotations"][0]["segmentations"][0]
-    damaged = {"size": [3, 3], "counts": counts}
-    results = [
-        {"video_id": 7, "category_id": 3, "score": 1, "segmentations": [mask, damaged]},
-    ]
-    with pytest.raises(ValueError, match=f"results, prediction 0, segmentation 1.*{reason}"):
-        evaluate_youtube_vis(ground_truth, results)
-
-
 # ---------------------------------------------------------------- errors
 
 
@@ -488,7 +409,7 @@ def test_wrong_predictions_are_refused(change: dict[str, Any], message: str) -> 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"iscrowd": None}, "'iscrowd' is None, expected 0 or 1"),
+        ({"iscrowd": 2}, "'iscrowd' is 2, expected 0 or 1"),
         ({"category_id": 4}, "category_id 4 is not among"),
         ({"areas": [1, 2]}, "'areas' must hold a number or null for each frame"),
         ({"areas": [math.inf]}, "'areas' must hold"),
@@ -505,11 +426,11 @@ def test_wrong_annotations_are_refused(change: dict[str, Any], message: str) -> 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"videos": None}, "no list of 'videos'"),
-        ({"annotations": None}, "no list of 'annotations': nothing can be scored"),
-        ({"categories": [3]}, "no list of 'categories'"),
-        ({"videos": [{"id": 7, "height": 0, "width": 8, "length": 1}]}, "1 frames of 0 x 8"),
-        ({"videos": [{"id": 7, "height": 4, "width": 8}]}, "'length' is None"),
+        ({"videos": None}, "'videos' is None, expected list"),
+        ({"annotations": None}, "no 'annotations': nothing can be scored"),
+        ({"categories": [3]}, r"categories\[0\] is a json int"),
+        ({"videos": [{"id": 7, "height": 0, "width": 8, "length": 1}]}, "is 0 x 8 pixels"),
+        ({"videos": [{"id": 7, "height": 4, "width": 8}]}, "0 file_names for 'length' 0"),
         ({"categories": [{"id": 3}, {"id": 3}]}, "id 3 is that of another"),
     ],
 )
@@ -528,7 +449,7 @@ def test_files_are_named_in_errors(tmp_path: Path) -> None:
     found.write_text(json.dumps([{**results[0], "video_id": 1}]))
     with pytest.raises(ValueError, match=r"results\.json, prediction 0: video_id 1"):
         evaluate_youtube_vis_files(annotations, found)
-    with pytest.raises(ValueError, match=r"results\.json is a json list, no annotation file"):
+    with pytest.raises(ValueError, match=r"results\.json is a json list, as of results"):
         evaluate_youtube_vis_files(found, found)
 
 

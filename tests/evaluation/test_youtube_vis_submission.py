@@ -22,6 +22,8 @@ from tagvis_lite.evaluation.youtube_vis_submission import (
 )
 from tagvis_lite.video import Tracks
 
+# what pycocotools answers to `decode`
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 VIDEO_IDS = {"cows": 5, "fox": 2}
 CATEGORIES = [{"id": 3, "name": "fox"}, {"id": 40, "name": "cow"}]
 
@@ -31,6 +33,11 @@ def tracks_of(name: str, length: int = 2) -> Tracks:
     ids[:, :2] = 7
     ids[0, 3, 4:] = 2
     return Tracks(name, ids, {7: 40, 2: 3, 9: 3}, {7: 0.75, 2: 0.5, 9: 1.0})
+
+
+ENTRIES = [
+    entry for name, key in VIDEO_IDS.items() for entry in track_results(tracks_of(name), key)
+]
 
 
 @pytest.fixture
@@ -48,7 +55,7 @@ def annotations(tmp_path: Path) -> Path:
 @pytest.fixture(params=["results.json", "submission.zip"])
 def submission(request: Any, tmp_path: Path) -> Path:
     path = tmp_path / "out" / request.param
-    write_results(path, map(tracks_of, VIDEO_IDS), VIDEO_IDS)
+    write_results(path, ENTRIES)
     return path
 
 
@@ -70,30 +77,30 @@ def test_what_is_written_has_no_problem_and_reads_back(annotations: Path, submis
 def test_zip_holds_results_json_at_its_root_and_is_reproducible(tmp_path: Path) -> None:
     paths = [tmp_path / "a.zip", tmp_path / "b.zip"]
     for path in paths:
-        write_results(path, [tracks_of("fox")], VIDEO_IDS)
+        write_results(path, ENTRIES)
     assert zipfile.ZipFile(paths[0]).namelist() == ["results.json"]
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
-def test_videos_are_taken_one_at_a_time_and_a_failed_write_leaves_the_old_file(
+def test_entries_are_taken_one_at_a_time_and_a_failed_write_leaves_the_old_file(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "results.json"
     path.write_text("old")
 
-    def failing() -> Iterator[Tracks]:
-        yield tracks_of("cows")
+    def failing() -> Iterator[dict[str, Any]]:
+        yield ENTRIES[0]
         raise OSError("disk on fire")
 
     with pytest.raises(OSError, match="disk on fire"):
-        write_results(path, failing(), VIDEO_IDS)
+        write_results(path, failing())
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["results.json"]  # noqa: PTH208
 
 
 def test_no_tracks_are_an_empty_list(annotations: Path, tmp_path: Path) -> None:
     path = tmp_path / "results.json"
-    write_results(path, [], VIDEO_IDS)
+    write_results(path, [])
     assert read_results(path) == []
     assert check_results(annotations, path) == [
         f"{path} is an empty list, on which the server's scorer fails"
@@ -103,23 +110,24 @@ def test_no_tracks_are_an_empty_list(annotations: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tracks", "message"),
     [
-        ([tracks_of("owl")], "video 'owl' have no id in video_ids"),
-        ([tracks_of("fox"), tracks_of("fox")], "video 'fox' come twice"),
         (
-            [Tracks("fox", np.full((1, 2, 2), 255, np.uint8), {255: 3}, {255: 1.0})],
+            Tracks("fox", np.full((1, 2, 2), 255, np.uint8), {255: 3}, {255: 1.0}),
             "'fox' have id 255: void is never predicted",
         ),
         (
-            [Tracks("fox", np.ones((1, 2, 2), np.uint8), {1: 3}, {1: float("inf")})],
+            Tracks("fox", np.ones((1, 2, 2), np.uint8), {1: 3}, {1: float("inf")}),
             r"'fox': scores of ids \[1\] are not finite",
         ),
     ],
 )
-def test_tracks_that_cannot_be_submitted(
-    tmp_path: Path, tracks: list[Tracks], message: str
-) -> None:
+def test_tracks_that_cannot_be_submitted(tracks: Tracks, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        write_results(tmp_path / "results.json", tracks, VIDEO_IDS)
+        track_results(tracks, 1)
+
+
+def test_categories_carry_the_ids_of_the_annotation_file() -> None:
+    entries = track_results(tracks_of("cows"), 0, {40: 0, 3: 1000})
+    assert [entry["category_id"] for entry in entries] == [1000, 0]
 
 
 @settings(max_examples=40, deadline=None)
@@ -303,8 +311,8 @@ def test_a_changed_byte_is_a_problem_or_harmless(
 def test_missing_files(annotations: Path, tmp_path: Path) -> None:
     missing = tmp_path / "results.json"
     assert check_results(annotations, missing) == [f"{missing}: no such file"]
-    with pytest.raises(FileNotFoundError, match="no such file"):
+    with pytest.raises(FileNotFoundError, match="no such annotation file"):
         check_results(tmp_path / "none.json", missing)
     annotations.write_text("[]")
-    with pytest.raises(ValueError, match=r"instances\.json is a json list, no annotation file"):
+    with pytest.raises(ValueError, match=r"instances\.json is a json list, as of results"):
         check_results(annotations, missing)
