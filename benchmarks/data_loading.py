@@ -5,11 +5,10 @@ python benchmarks/data_loading.py
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from measuring import interleave, record
 
-from tagvis_lite.clips import ClipDataset
+from tagvis_lite.clips import ClipDataset, clip_loader
 from tagvis_lite.config import TOY
 from tagvis_lite.data.find import toy_training_data
 from tagvis_lite.losses import overall_loss
@@ -21,14 +20,13 @@ REPEATS = 15
 
 def main() -> None:
     data = toy_training_data(num_train=64, num_validation=1)
-    dataset = ClipDataset(data.train, TOY.data, data.num_classes, augment=True, seed=0)
+    dataset = ClipDataset(data.train, TOY)
+    batches = iter(clip_loader(dataset))
     network = TagVIS(TOY.model).to(memory_format=torch.channels_last_3d)
     optimizer = torch.optim.Adam(network.parameters(), TOY.train.learning_rate)
-    random = np.random.default_rng(0)
 
     def load() -> Clip:
-        chosen = random.integers(len(dataset), size=TOY.train.batch_size)
-        return Clip.collate([dataset[int(k)] for k in chosen])
+        return next(batches)[1]
 
     clip = load()
 

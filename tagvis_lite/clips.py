@@ -5,22 +5,35 @@ the training data. We, further, generate diverse variations of 32 frame video cl
 video sequence per epoch by dropping a random number of consecutive frames between 1 to 5.'
 
     indices:  sample_indices (training)  or  spread_indices (inference, validation)
-    pixels:   make_clip                  crop, resize, flip, normalise
-    a set:    ClipDataset                for torch.utils.data.DataLoader
+    pixels:   prepare_frames, normalise  crop and resize; zero mean and unit variance
+    labelled: make_clip                  flips, label maps and classes as well
+    a run:    ClipDataset, ClipOrder     for torch.utils.data.DataLoader
+
+The clips of a training run are one endless sequence. Clip i is of the (i mod N)-th video in the
+order of epoch i // N, where the order and the clip are drawn from (seed, epoch): every video once
+an epoch. Step s takes the next `clips_per_step` of them, however these are shared among processes
+and accumulated batches:
+
+    step 1                          step 2
+    |  batch 0      |  batch 1     |  batch 0  ...
+    |  p 0  |  p 1  |  p 0  | p 1  |
+    | 0   1 | 2   3 | 4   5 | 6  7 | 8  9 ...       2 processes, batch_size 2, accumulate 2
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as transforms
 
-from tagvis_lite.config import DataConfig
+from tagvis_lite.config import Config, DataConfig, TrainConfig
 from tagvis_lite.video import BACKGROUND, VOID, Clip, Video
 
 
@@ -84,6 +97,34 @@ def sample_indices(
     return steps.cumsum(0).numpy()
 
 
+Box = tuple[int, int, int, int]
+"""Top, left, height and width of a crop, in pixels of the video."""
+
+
+def prepare_frames(frames: np.ndarray, config: DataConfig, box: Box | None = None) -> Tensor:
+    """Crop frames and resize them once, bilinear with antialiasing.
+
+    Args:
+        frames: uint8, T x H' x W' x 3, RGB, as a video has them.
+        config: its `size` is H x W.
+        box: what to keep; None is the whole frame.
+
+    Returns:
+        uint8, 3 x T x H x W.
+    """
+    pixels = torch.from_numpy(frames).permute(0, 3, 1, 2)
+    box = box or (0, 0, *pixels.shape[-2:])
+    resized = transforms.resized_crop(pixels, *box, size=list(config.size), antialias=True)
+    return resized.transpose(0, 1).contiguous()
+
+
+def normalise(frames: Tensor, config: DataConfig) -> Tensor:
+    """Uint8, 3 x T x H x W, to float32 of about zero mean and unit variance."""
+    mean = 255 * torch.tensor(config.mean).view(3, 1, 1, 1)
+    std = 255 * torch.tensor(config.std).view(3, 1, 1, 1)
+    return frames.to(torch.float32).sub_(mean).div_(std)
+
+
 def make_clip(
     video: Video,
     indices: Sequence[int] | np.ndarray,
@@ -135,28 +176,27 @@ def make_clip(
 
     if augment and _uniform(0, 1, generator) == 1:
         chosen.reverse()
-    frames = torch.from_numpy(video.read_frames(chosen)).permute(0, 3, 1, 2)  # T x 3 x H' x W'
+    source = video.read_frames(chosen)
+    height, width = source.shape[1:3]
     if video.ids is None:
-        ids = torch.full((len(chosen), *frames.shape[-2:]), VOID, dtype=torch.uint8)
+        ids = torch.full((len(chosen), height, width), VOID, dtype=torch.uint8)
     else:
         ids = torch.from_numpy(video.read_ids(chosen))
-    if ids.shape[-2:] != frames.shape[-2:]:
+    if ids.shape[-2:] != (height, width):
         raise ValueError(
             f"video {video.name!r}: label maps are {tuple(ids.shape[-2:])}, "
-            f"but frames are {tuple(frames.shape[-2:])}"
+            f"but frames are {(height, width)}"
         )
 
-    height, width = frames.shape[-2:]
     box = (0, 0, height, width)
     if augment:
         box = _random_box(height, width, config.min_crop, generator)
-    frames = transforms.resized_crop(frames, *box, size=list(config.size), antialias=True)
+    frames = prepare_frames(source, config, box)
     ids = transforms.resized_crop(
         ids, *box, size=label_size, interpolation=InterpolationMode.NEAREST_EXACT
     )
     if augment and _uniform(0, 1, generator) == 1:
-        frames = transforms.horizontal_flip(frames)
-        ids = transforms.horizontal_flip(ids)
+        frames, ids = frames.flip(-1), ids.flip(-1)
 
     ids = ids.to(torch.int64)
     semantic = _class_of_id(video, num_classes)[ids]
@@ -167,7 +207,7 @@ def make_clip(
             "add them to Video.categories"
         )
     return Clip(
-        frames=_normalise(frames, config),
+        frames=normalise(frames, config),
         ids=ids,
         semantic=semantic,
         frame_indices=torch.tensor(chosen),
@@ -175,88 +215,116 @@ def make_clip(
     )
 
 
-class ClipDataset(Dataset[Clip]):
-    """One clip of each video per epoch, for a `DataLoader` with `collate_fn=Clip.collate`.
+class ClipDataset(Dataset[tuple[int, Clip]]):
+    """The endless sequence of augmented clips of a run: item i is i and clip i.
 
-    Item i of epoch e is a pure function of (seed, e, i), whatever the number of workers: a run
-    resumed at any step sees what an uninterrupted one would have seen. Call `set_epoch` before
-    iterating over the loader; workers that outlive an epoch (`persistent_workers`) see it too.
+    A clip is a pure function of the seed and its number, whatever the number of workers: a run
+    resumed at any step sees what an uninterrupted one would have seen.
 
     Args:
         videos: labelled videos.
-        config: see `make_clip`.
-        num_classes: see `make_clip`.
-        label_stride: see `make_clip`.
-        augment: frames by `sample_indices`, random crop and flips; otherwise `spread_indices`,
-            whole frames, and every epoch is the same.
-        seed: not negative.
+        config: of the run; data, model and the seed and batches of train are used.
 
     Raises:
         ValueError: no videos, a video without label maps or with a category that the network
-            has no class for, a negative epoch.
+            has no class for.
     """
 
-    def __init__(
-        self,
-        videos: Sequence[Video],
-        config: DataConfig,
-        num_classes: int,
-        *,
-        augment: bool,
-        label_stride: int = 1,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, videos: Sequence[Video], config: Config) -> None:
         if len(videos) == 0:
             raise ValueError("a data set of clips needs at least one video")
         for video in videos:
             if video.ids is None:
                 raise ValueError(f"video {video.name!r} has no label maps to train on")
-            _class_of_id(video, num_classes)
+            _class_of_id(video, config.model.num_classes)
         self.videos = videos
         self.config = config
-        self.num_classes = num_classes
-        self.label_stride = label_stride
-        self.augment = augment
-        self.seed = seed
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose clips the next pass gives; counted from 0."""
-        if epoch < 0:
-            raise ValueError(f"epoch is {epoch}, expected 0 or more")
-        self._epoch.fill_(epoch)
-
-    def __len__(self) -> int:
-        return len(self.videos)
-
-    def __getitem__(self, index: int) -> Clip:
-        """Make the clip of video `index` for the present epoch."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"clip {index} of a data set of {len(self)}")
-        return self.clip(index, int(self._epoch))
-
-    def clip(self, index: int, epoch: int) -> Clip:
-        """Make the clip of video `index` for any epoch."""
+    def __getitem__(self, number: int) -> tuple[int, Clip]:
+        config, data = self.config, self.config.data
+        epoch, place = divmod(number, len(self.videos))
+        index = _order(config.train.seed, epoch, len(self.videos))[place]
         video = self.videos[index]
-        if not self.augment:
-            indices = spread_indices(len(video), self.config.clip_frames)
-            return make_clip(
-                video, indices, self.config, self.num_classes, label_stride=self.label_stride
-            )
-        entropy = np.random.SeedSequence((self.seed, epoch, index))
-        generator = Generator().manual_seed(int(entropy.generate_state(1, np.uint64)[0]))
-        indices = sample_indices(
-            len(video), self.config.clip_frames, self.config.max_drop, generator
-        )
-        return make_clip(
+        generator = _generator(config.train.seed, epoch, index)
+        indices = sample_indices(len(video), data.clip_frames, data.max_drop, generator)
+        clip = make_clip(
             video,
             indices,
-            self.config,
-            self.num_classes,
-            label_stride=self.label_stride,
+            data,
+            config.model.num_classes,
+            label_stride=config.model.label_stride,
             augment=True,
             generator=generator,
         )
+        return number, clip
+
+
+class ClipOrder(Sampler[list[int]]):
+    """Numbers of the clips of batch after batch of one process, without end.
+
+    Args:
+        config: batch size and accumulation.
+        steps_done: optimiser steps that the run has behind it.
+        rank: of this process among `world_size`.
+        world_size: number of processes.
+    """
+
+    def __init__(
+        self, config: TrainConfig, steps_done: int = 0, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self.size = config.batch_size
+        self.first = steps_done * clips_per_step(config, world_size) + rank * self.size
+        self.stride = self.size * world_size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        start = self.first
+        while True:
+            yield list(range(start, start + self.size))
+            start += self.stride
+
+
+def clip_loader(
+    dataset: ClipDataset, steps_done: int = 0, rank: int = 0, world_size: int = 1
+) -> DataLoader[tuple[int, Clip]]:
+    """Batches of one process, from where a run that did `steps_done` steps left off, without end.
+
+    Each is the numbers of its clips and the clips, with a leading dimension B, on the CPU.
+    """
+    config = dataset.config.train
+    order = ClipOrder(config, steps_done, rank, world_size)
+    return DataLoader(dataset, batch_sampler=order, collate_fn=_collate, num_workers=config.workers)
+
+
+def _collate(items: list[tuple[int, Clip]]) -> tuple[list[int], Clip]:
+    return [number for number, _ in items], Clip.collate([clip for _, clip in items])
+
+
+def clips_per_step(config: TrainConfig, world_size: int = 1) -> int:
+    """Clips behind one optimiser step, over all processes."""
+    return config.batch_size * config.accumulate * world_size
+
+
+def total_steps(config: TrainConfig, num_videos: int, world_size: int = 1) -> int:
+    """Optimiser steps of a run: `steps`, or as many as `epochs` passes over the videos take."""
+    if config.steps is not None:
+        return config.steps
+    return math.ceil(config.epochs * num_videos / clips_per_step(config, world_size))
+
+
+def clip_generator(seed: int, number: int) -> Generator:
+    """Source of what the loss draws for clip `number` of the run."""
+    return _generator(seed, number, 1)
+
+
+def _generator(*entropy: int) -> Generator:
+    state = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
+    return Generator().manual_seed(int(state[0]))
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, num_videos: int) -> list[int]:
+    order: list[int] = np.random.default_rng([seed, epoch]).permutation(num_videos).tolist()
+    return order
 
 
 def _uniform(low: int, high: int, generator: Generator | None) -> int:
@@ -264,22 +332,13 @@ def _uniform(low: int, high: int, generator: Generator | None) -> int:
     return int(torch.randint(low, high + 1, (), generator=generator))
 
 
-def _random_box(
-    height: int, width: int, min_crop: float, generator: Generator | None
-) -> tuple[int, int, int, int]:
-    """Top, left, height, width of a crop of the frame's shape."""
+def _random_box(height: int, width: int, min_crop: float, generator: Generator | None) -> Box:
+    """A crop of the frame's shape."""
     share = min_crop + (1 - min_crop) * float(torch.rand((), generator=generator))
     crop_height, crop_width = max(1, round(share * height)), max(1, round(share * width))
     top = _uniform(0, height - crop_height, generator)
     left = _uniform(0, width - crop_width, generator)
     return top, left, crop_height, crop_width
-
-
-def _normalise(frames: Tensor, config: DataConfig) -> Tensor:
-    """Uint8, T x 3 x H x W, to float32, 3 x T x H x W, of about zero mean and unit variance."""
-    mean = 255 * torch.tensor(config.mean).view(3, 1, 1, 1)
-    std = 255 * torch.tensor(config.std).view(3, 1, 1, 1)
-    return frames.transpose(0, 1).contiguous().to(torch.float32).sub_(mean).div_(std)
 
 
 def _class_of_id(video: Video, num_classes: int) -> Tensor:

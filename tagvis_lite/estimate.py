@@ -22,8 +22,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from tagvis_lite.clips import clips_per_step, total_steps
 from tagvis_lite.config import Config
-from tagvis_lite.data.sequence import clips_per_step, total_steps
 from tagvis_lite.model.network import TagVIS
 
 

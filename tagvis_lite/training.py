@@ -32,10 +32,14 @@ from torch import Tensor, nn
 
 from tagvis_lite.atomic import write_atomically
 from tagvis_lite.checkpoint import load_state, save_network, save_state
-from tagvis_lite.clips import ClipDataset
+from tagvis_lite.clips import (
+    ClipDataset,
+    clip_generator,
+    clip_loader,
+    clips_per_step,
+    total_steps,
+)
 from tagvis_lite.config import Config, TrainConfig, config_from_dict, config_to_dict
-from tagvis_lite.data.sequence import batches as batches_of
-from tagvis_lite.data.sequence import clip_generator, clips_per_step, total_steps
 from tagvis_lite.evaluation.davis import DavisScores, evaluate_davis
 from tagvis_lite.inference import predict_video
 from tagvis_lite.losses import Losses, overall_loss
@@ -126,14 +130,7 @@ def train(
     check_run(config, videos, validation, network)
     fabric = fabric or Fabric(devices=1, precision=config.train.precision)
     _check_strategy(fabric)
-    dataset = ClipDataset(
-        videos,
-        config.data,
-        config.model.num_classes,
-        augment=True,
-        label_stride=config.model.label_stride,
-        seed=config.train.seed,
-    )
+    dataset = ClipDataset(videos, config)
     step_clips = clips_per_step(config.train, fabric.world_size)
     state = _open_run(out, config, step_clips)  # before there is more than one process to fail
     try:
@@ -165,7 +162,8 @@ def train(
                 f"({message}): delete it to start the run anew"
             ) from error
 
-    batches = batches_of(dataset, config.train, done, fabric.global_rank, fabric.world_size)
+    loader = clip_loader(dataset, done, fabric.global_rank, fabric.world_size)
+    batches = iter(loader)
     network.train()
     with closing(TrainingLog(out, done, total, enabled=fabric.is_global_zero)) as log:
         for step in range(done + 1, total + 1):

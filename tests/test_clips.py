@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 from torch.nn.functional import avg_pool2d
-from torch.utils.data import DataLoader
 from torchvision.models.video import R2Plus1D_18_Weights
 
-from tagvis_lite.clips import ClipDataset, make_clip, sample_indices, spread_indices
-from tagvis_lite.config import DataConfig
+from tagvis_lite.clips import (
+    ClipDataset,
+    clip_loader,
+    make_clip,
+    sample_indices,
+    spread_indices,
+)
+from tagvis_lite.config import TOY, DataConfig
 from tagvis_lite.video import Clip, Video
 
 CONFIG = DataConfig(clip_frames=5, size=(32, 48), min_crop=0.6)
@@ -323,64 +329,58 @@ def test_indices_outside_the_video_are_refused(indices: list[int]) -> None:
         make_clip(moving_squares(), indices, CONFIG, 5)
 
 
-# ---------------------------------------------------------------- a data set
+# ---------------------------------------------------------------- the clips of a run
 
 
-def dataset(seed: int = 0, augment: bool = True) -> ClipDataset:
-    videos = [moving_squares(num_frames) for num_frames in (9, 9, 7, 3)]
-    return ClipDataset(videos, CONFIG, 5, augment=augment, label_stride=2, seed=seed)
+RUN = replace(TOY, data=CONFIG, model=replace(TOY.model, upsampling=(2, 2)))
 
 
-def epoch_of(clips: ClipDataset, epoch: int) -> list[Clip]:
-    clips.set_epoch(epoch)
-    return [clips[index] for index in range(len(clips))]
+def dataset(seed: int = 0, **fields: int) -> ClipDataset:
+    videos = [replace(moving_squares(length), name=str(length)) for length in (9, 10, 7, 3)]
+    return ClipDataset(videos, replace(RUN, train=replace(RUN.train, seed=seed, **fields)))
 
 
-def test_an_item_depends_on_seed_epoch_and_index_alone() -> None:
-    expected = epoch_of(dataset(seed=5), 3)
+def clips_of(number: int, seed: int = 0) -> list[Clip]:
+    clips = dataset(seed)
+    return [clips[k][1] for k in range(number)]
+
+
+def test_a_clip_depends_on_the_seed_and_its_number_alone() -> None:
+    expected = clips_of(9, seed=5)
     resumed = dataset(seed=5)
-    epoch_of(resumed, 1)
-    resumed.set_epoch(3)
     torch.manual_seed(99)
-    assert all(same(resumed[index], expected[index]) for index in (2, 0, 3, 1, 2))
+    for number in (7, 0, 3, 8, 7):
+        again, clip = resumed[number]
+        assert again == number
+        assert same(clip, expected[number])
 
 
-def test_seeds_epochs_and_items_differ() -> None:
-    clips = [
-        clip
-        for seed in (0, 1)
-        for epoch in (0, 1)
-        for clip in epoch_of(dataset(seed), epoch)[:2]  # the same video twice
-    ]
+def test_every_video_comes_once_an_epoch_and_no_clip_comes_twice() -> None:
+    clips = [clip for seed in (0, 1) for clip in clips_of(12, seed)]
+    orders = [[clip.names[0] for clip in clips[start : start + 4]] for start in range(0, 24, 4)]
+    assert all(set(order) == {"9", "10", "7", "3"} for order in orders)
+    assert len(set(map(tuple, orders))) > 1
     for place, clip in enumerate(clips):
         assert not any(same(clip, other) for other in clips[:place])
 
 
-@pytest.mark.parametrize("persistent", [False, True])
-def test_worker_processes_change_nothing(persistent: bool) -> None:
-    expected = [Clip.collate(epoch_of(dataset(), epoch)) for epoch in (0, 1)]
-    clips = dataset()
-    loader = DataLoader(
-        clips, batch_size=4, num_workers=2, collate_fn=Clip.collate, persistent_workers=persistent
-    )
-    for epoch in (0, 1):
-        clips.set_epoch(epoch)
-        (batch,) = loader
-        assert same(batch, expected[epoch])
-        assert batch.frames.shape == (4, 3, 5, 32, 48)
-        assert batch.ids.shape == (4, 5, 16, 24)
-
-
-def test_without_augmentation_every_epoch_is_the_spread_whole_frames() -> None:
-    first, later = epoch_of(dataset(seed=0, augment=False), 0), epoch_of(dataset(1, False), 9)
-    assert all(same(a, b) for a, b in zip(first, later, strict=True))
-    assert first[0].frame_indices.tolist() == [0, 2, 4, 6, 8]
-    assert same(first[0], make_clip(moving_squares(), [0, 2, 4, 6, 8], CONFIG, 5, label_stride=2))
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_loader_gives_the_clips_of_its_process_from_a_step_on(workers: int) -> None:
+    expected = clips_of(24)
+    clips = dataset(batch_size=2, accumulate=2, workers=workers)
+    loader = clip_loader(clips, steps_done=1, rank=1, world_size=2)
+    batches = list(itertools.islice(loader, 4))
+    assert [numbers for numbers, _ in batches] == [[10, 11], [14, 15], [18, 19], [22, 23]]
+    for numbers, batch in batches:
+        assert same(batch, Clip.collate([expected[number] for number in numbers]))
+        assert batch.frames.shape == (2, 3, 5, 32, 48)
+        assert batch.ids.shape == (2, 5, 16, 24)
 
 
 def test_a_video_shorter_than_the_clip_shows_every_frame() -> None:
-    for epoch in range(8):
-        indices = epoch_of(dataset(), epoch)[3].frame_indices
+    short = ClipDataset([moving_squares(3)], RUN)
+    for number in range(8):
+        indices = short[number][1].frame_indices
         assert indices.unique().tolist() == [0, 1, 2]
         assert len(set(indices.diff().sign().tolist()) - {0}) == 1
 
@@ -388,16 +388,8 @@ def test_a_video_shorter_than_the_clip_shows_every_frame() -> None:
 def test_a_data_set_that_cannot_be_trained_on_is_refused() -> None:
     video = moving_squares()
     with pytest.raises(ValueError, match="at least one video"):
-        ClipDataset([], CONFIG, 5, augment=True)
+        ClipDataset([], RUN)
     with pytest.raises(ValueError, match="'squares' has no label maps"):
-        ClipDataset([video, replace(video, ids=None)], CONFIG, 5, augment=True)
+        ClipDataset([video, replace(video, ids=None)], RUN)
     with pytest.raises(ValueError, match=r"'squares'.*category 4"):
-        ClipDataset([video], CONFIG, 3, augment=True)
-    with pytest.raises(ValueError, match="epoch is -1"):
-        dataset().set_epoch(-1)
-
-
-@pytest.mark.parametrize("index", [-1, 4])
-def test_an_item_outside_the_data_set_is_an_index_error(index: int) -> None:
-    with pytest.raises(IndexError, match="of a data set of 4"):
-        dataset()[index]
+        ClipDataset([video], replace(RUN, model=replace(RUN.model, num_classes=3)))

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from tagvis_lite.config import Config, DataConfig, InferenceConfig
 from tagvis_lite.inference import (
-    interpolate_ids,
     merge_repeats,
     predict_clip,
     predict_video,
     read_clip,
 )
+from tagvis_lite.interpolation import interpolate_ids
 from tagvis_lite.video import Prediction, Video
 
 DATA = DataConfig(clip_frames=8, size=(64, 64))

@@ -22,8 +22,8 @@ from tiny_network import TINY
 
 from tagvis_lite import training, training_log
 from tagvis_lite.checkpoint import load_state
+from tagvis_lite.clips import ClipOrder, clips_per_step
 from tagvis_lite.config import Config, TrainConfig
-from tagvis_lite.data.sequence import _Endless, clips_per_step
 from tagvis_lite.data.toy import ToyConfig, toy_split
 from tagvis_lite.evaluation.davis import DavisScores
 from tagvis_lite.training import train
@@ -144,8 +144,7 @@ def test_a_step_takes_the_same_clips_however_they_are_shared(
     number = clips_per_step(shared, world_size)
     taken = []
     for rank in range(world_size):
-        stride = batch_size * world_size
-        numbers = iter(_Endless(done * number + rank * batch_size, batch_size, stride))
+        numbers = iter(ClipOrder(shared, done, rank, world_size))
         for _ in range(accumulate):
             taken += next(numbers)
     assert sorted(taken) == list(range(done * number, (done + 1) * number))

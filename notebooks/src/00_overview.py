@@ -36,13 +36,12 @@ from tagvis_lite.course.checks.lesson_00 import check_mirrored_score
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.evaluation.davis import evaluate_davis, sequence_scores
 from tagvis_lite.inference import (
-    interpolate_ids,
-    merge_repeats,
-    predict_clip,
+    look,
     predict_video,
     read_clip,
 )
 from tagvis_lite.instances import cluster_instances
+from tagvis_lite.interpolation import interpolate_ids
 from tagvis_lite.shipped import shipped
 from tagvis_lite.video import Video
 from tagvis_lite.views.figures import filmstrip, tag_histogram
@@ -92,9 +91,9 @@ video = lesson_video(DATA, 0 if DATA else 4 + SEED)
 # no loop over frames: the whole clip goes through together.
 
 # %% tags=["nbval-check-output"]
-frames, indices, size = read_clip(video, config.data)
-prediction, kept = merge_repeats(predict_clip(network, frames), indices)
-print("frames         ", tuple(frames.shape))
+seen = look(network, video, config)
+prediction, kept, size = seen.prediction, seen.kept, seen.size
+print("frames         ", tuple(read_clip(video, config.data)[0].shape))
 print("tags           ", tuple(prediction.tags.shape))
 print("semantic logits", tuple(prediction.semantic_logits.shape))
 

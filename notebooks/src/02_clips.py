@@ -158,8 +158,15 @@ show(
 longer = ToyConfig(num_frames=3 * PROFILES["toy"].data.clip_frames)
 video = lesson_video(DATA) if DATA else render_video(SEED + 1, longer)
 toy = replace(config, size=(64, 64), clip_frames=8)
-classes = max(video.categories.values(), default=1) + 1
-dataset = ClipDataset([video], toy, max(classes, 2), augment=True, seed=SEED)
+classes = max(2, max(video.categories.values(), default=1) + 1)
+profile = PROFILES["toy"]
+profile = replace(
+    profile,
+    model=replace(profile.model, num_classes=classes),
+    data=toy,
+    train=replace(profile.train, seed=SEED),
+)
+dataset = ClipDataset([video], profile)
 
 
 def picture(clip, t):
@@ -172,8 +179,7 @@ def picture(clip, t):
 # %%
 figure, axes = subplots(3, 5, width=5.2, height=3.5)
 for epoch, row in zip((0, 2, 6), axes, strict=True):
-    dataset.set_epoch(epoch)
-    clip = dataset[0]
+    _, clip = dataset[epoch]  # one video: clip i is that of epoch i
     for axis, t in zip(row, range(0, 8), strict=False):
         axis.imshow(picture(clip, t))
         axis.set(xticks=[], yticks=[])
@@ -350,13 +356,12 @@ painted = replace(
     video, frames=np.repeat(40 * ids[..., None], 3, axis=-1).astype(np.uint8), ids=ids
 )
 plain = replace(toy, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-augmented = ClipDataset([painted], plain, max(classes, 2), augment=True, seed=SEED)
+augmented = ClipDataset([painted], replace(profile, data=plain))
 
 
 def agreement(epoch):
     """Share of pixels whose colour in the frame is that of their label."""
-    augmented.set_epoch(epoch)
-    clip = augmented[0]
+    _, clip = augmented[epoch]
     shown = (clip.frames[0] * 255 / 40).round()
     return (shown == clip.ids).double().mean().item()
 
@@ -368,7 +373,7 @@ agreements = [agreement(epoch) for epoch in range(20)]
 # objects would disagree.
 
 # %%
-clip = make_clip(painted, spread(len(painted), 8), plain, max(classes, 2))
+clip = make_clip(painted, spread(len(painted), 8), plain, classes)
 mirrored = (clip.frames[0].flip(-1) * 255 / 40).round()
 lost_flip = (mirrored == clip.ids).double().mean().item()
 

@@ -36,7 +36,7 @@ import torch
 from lightning_fabric import Fabric
 
 from tagvis_lite.checkpoint import load_network
-from tagvis_lite.clips import ClipDataset, make_clip, spread_indices
+from tagvis_lite.clips import ClipDataset, clip_loader, make_clip, spread_indices
 from tagvis_lite.config import PROFILES
 from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
 from tagvis_lite.course.checks.lesson_14 import check_training_step
@@ -97,25 +97,16 @@ config = replace(config, model=replace(config.model, num_classes=data.num_classe
 total = total_steps(config.train, len(data.train))
 
 # %% [markdown]
-# `ClipDataset` gives one augmented clip of each video ([lesson 02](02_clips.ipynb)); an epoch visits
-# the videos in an order drawn from the seed.
+# `ClipDataset` gives one augmented clip of each video in every epoch
+# ([lesson 02](02_clips.ipynb)), in an order drawn from the seed; `clip_loader` makes batches of them,
+# each with the numbers of its clips in the run.
 
 
 # %%
 def batches(videos, config):
     """Endless batches of augmented clips."""
-    num_classes, stride = config.model.num_classes, config.model.label_stride
-    number, seed = config.train.batch_size, config.train.seed
-    dataset = ClipDataset(
-        videos, config.data, num_classes, augment=True, label_stride=stride, seed=seed
-    )
-    epoch = 0
-    while True:
-        dataset.set_epoch(epoch)
-        order = np.random.default_rng([seed, epoch]).permutation(len(dataset))
-        for start in range(0, len(order), number):
-            yield Clip.collate([dataset[int(k)] for k in order[start : start + number]])
-        epoch += 1
+    for _numbers, clip in clip_loader(ClipDataset(videos, config)):
+        yield clip
 
 
 # %% [markdown]

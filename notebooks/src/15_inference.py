@@ -40,8 +40,9 @@ from tagvis_lite.course import COLOURS, check, explore, lesson_video, record, sh
 from tagvis_lite.course.checks.lesson_15 import check_cluster_by_gaps
 from tagvis_lite.data.toy import ToyConfig, render_video
 from tagvis_lite.evaluation.davis import evaluate_davis
-from tagvis_lite.inference import interpolate_ids, merge_repeats, predict_clip, read_clip
+from tagvis_lite.inference import look, merge_repeats, predict_clip
 from tagvis_lite.instances import cluster_instances, modes_1d
+from tagvis_lite.interpolation import interpolate_ids
 from tagvis_lite.shipped import shipped
 from tagvis_lite.video import Prediction, Video
 from tagvis_lite.views.overlay import instance_colours, overlay
@@ -172,8 +173,8 @@ print(f"heaps at tags {by_hand[0].tolist()}, cut at {by_hand[1].tolist()}")
 
 # %%
 video = lesson_video("", number=SEED + 1)
-frames, indices, size = read_clip(video, config.data)
-prediction, kept = merge_repeats(predict_clip(network, frames), indices)
+seen = look(network, video, config)
+prediction, kept, size = seen.prediction, seen.kept, seen.size
 foreground = foreground_of(prediction, settings.foreground)
 tags = prediction.tags.numpy()
 own = tags[foreground].astype(float)
@@ -249,9 +250,9 @@ videos = [render_video(6_000_000 + 100 * SEED + k) for k in range(12)]
 def predict(video, indices=None):
     """The prediction of each frame that the network saw, and which frames these are."""
     if indices is None:
-        frames, indices, _ = read_clip(video, config.data)
-    else:
-        frames = make_clip(video, indices, config.data, config.model.num_classes).frames
+        seen = look(network, video, config)
+        return seen.prediction, seen.kept
+    frames = make_clip(video, indices, config.data, config.model.num_classes).frames
     return merge_repeats(predict_clip(network, frames), indices)
 
 

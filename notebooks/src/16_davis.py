@@ -43,7 +43,7 @@ from tagvis_lite.data.toy import ToyConfig, render_video
 from tagvis_lite.evaluation.boundary import boundary_reach
 from tagvis_lite.evaluation.davis import evaluate_davis, sequence_scores
 from tagvis_lite.evaluation.davis_sequence import Statistics
-from tagvis_lite.inference import interpolate_ids
+from tagvis_lite.interpolation import interpolate_ids
 from tagvis_lite.views import Change, MaskEditor
 
 data = PROFILES[PROFILE].data

@@ -34,8 +34,9 @@ from tagvis_lite.course.checks.lesson_17 import check_sequence_iou
 from tagvis_lite.data.toy import render_video
 from tagvis_lite.evaluation.youtube_vis import evaluate_tracks, evaluate_youtube_vis
 from tagvis_lite.evaluation.youtube_vis_submission import track_results
-from tagvis_lite.inference import interpolate_ids, merge_repeats, predict_clip, read_clip
+from tagvis_lite.inference import look
 from tagvis_lite.instances import cluster_instances
+from tagvis_lite.interpolation import interpolate_ids
 from tagvis_lite.shipped import shipped
 from tagvis_lite.video import Tracks, Video
 
@@ -219,11 +220,10 @@ network, config = load_network(shipped("checkpoints/toy.safetensors"))
 videos = [render_video(5_000_000 + 100 * SEED + k) for k in range(24)]
 predicted = []
 for video in videos:
-    frames, indices, size = read_clip(video, config.data)
-    prediction, kept = merge_repeats(predict_clip(network, frames), indices)
-    instances = cluster_instances(prediction, config.inference)
-    ids = interpolate_ids(instances.ids, kept, len(video), size)
-    predicted.append((video, prediction, instances, ids))
+    seen = look(network, video, config)
+    instances = cluster_instances(seen.prediction, config.inference)
+    ids = interpolate_ids(instances.ids, seen.kept, len(video), seen.size)
+    predicted.append((video, seen.prediction, instances, ids))
 
 # %% [markdown]
 # All pairs of one category in one video make a table of IoUs, tracks best first. The tables of all

@@ -42,8 +42,9 @@ from tagvis_lite.config import PAPER, TOY
 from tagvis_lite.course import check, explore, lesson_network, lesson_video, record, show, subplots
 from tagvis_lite.course.checks.lesson_19 import check_median_seconds
 from tagvis_lite.data.toy import ToyConfig, render_video
-from tagvis_lite.inference import interpolate_ids, merge_repeats, predict_clip, read_clip
+from tagvis_lite.inference import look, predict_clip, read_clip
 from tagvis_lite.instances import cluster_instances
+from tagvis_lite.interpolation import interpolate_ids
 from tagvis_lite.model.attention import literal_attention, pooled_attention
 from tagvis_lite.model.network import TagVIS
 from tagvis_lite.study.speed import profile_inference
@@ -215,8 +216,9 @@ else:
 # The four stages, as functions without arguments. What one needs of another is made beforehand.
 
 # %%
-frames, indices, size = read_clip(video, config.data)
-prediction, kept = merge_repeats(predict_clip(network, frames, device), indices)
+frames, _, size = read_clip(video, config.data)
+seen = look(network, video, config, device)
+prediction, kept = seen.prediction, seen.kept
 found = cluster_instances(prediction, config.inference)
 stages = {
     "read and resize": partial(read_clip, video, config.data),

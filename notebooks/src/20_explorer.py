@@ -47,7 +47,7 @@ from tagvis_lite.config import PROFILES
 from tagvis_lite.course import check, explore, lesson_video, record, show, subplots
 from tagvis_lite.course.checks.lesson_20 import check_find_failure
 from tagvis_lite.data.toy import CATEGORIES, toy_split
-from tagvis_lite.inference import merge_repeats, predict_clip, predict_video, read_clip
+from tagvis_lite.inference import look, predict_video
 from tagvis_lite.instances import cluster_instances
 from tagvis_lite.losses import instance_means
 from tagvis_lite.shipped import shipped
@@ -98,8 +98,8 @@ inference = config.inference
 # %%
 def predict(video):
     """The prediction for the frames that the network sees, and which frames those are."""
-    frames, indices, _ = read_clip(video, config.data)
-    return merge_repeats(predict_clip(network, frames), indices)
+    seen = look(network, video, config)
+    return seen.prediction, seen.kept
 
 
 video = lesson_video(DATA, 0 if DATA else 12 + SEED)

@@ -22,8 +22,9 @@ from tagvis_lite.config import Config
 from tagvis_lite.data.davis import read_davis, write_davis
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.evaluation.davis import DavisScores, evaluate_davis_folder
-from tagvis_lite.inference import interpolate_ids, merge_repeats, predict_clip, read_clip
+from tagvis_lite.inference import look
 from tagvis_lite.instances import cluster_instances
+from tagvis_lite.interpolation import interpolate_ids
 from tagvis_lite.model.network import TagVIS
 from tagvis_lite.shipped import shipped
 from tagvis_lite.video import BACKGROUND, VOID, Video
@@ -118,17 +119,17 @@ protocol, in percent. Measured by this run; toy numbers say nothing about real v
 
 def _draw(network: TagVIS, config: Config, video: Video, folder: Path) -> str:
     """Two figures of one video, as PNG files in `folder` and as html."""
-    frames, indices, size = read_clip(video, config.data)
-    prediction, kept = merge_repeats(predict_clip(network, frames), indices)
-    instances = cluster_instances(prediction, config.inference)
-    truth = video.read_ids(kept.tolist())
-    tags = prediction.tags.cpu().numpy()
+    seen = look(network, video, config)
+    instances = cluster_instances(seen.prediction, config.inference)
+    kept = seen.kept.tolist()
+    truth = video.read_ids(kept)
+    tags = seen.prediction.tags.cpu().numpy()
     found, present = len(instances.modes), len(set(np.unique(truth)) - {BACKGROUND, VOID})
     summary = f"{video.name}: {found} instances found, {present} there"
     strip = filmstrip(
-        video.read_frames(kept.tolist()),
+        video.read_frames(kept),
         tags,
-        interpolate_ids(instances.ids, range(len(kept)), len(kept), size),
+        interpolate_ids(instances.ids, range(len(kept)), len(kept), seen.size),
         truth,
         title=summary,
     )

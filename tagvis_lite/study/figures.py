@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from tagvis_lite.checkpoint import load_network
 from tagvis_lite.clips import spread_indices
 from tagvis_lite.data.toy import CATEGORIES, toy_split
-from tagvis_lite.inference import merge_repeats, predict_clip, read_clip
+from tagvis_lite.inference import look
 from tagvis_lite.instances import cluster_instances
 from tagvis_lite.shipped import shipped
 from tagvis_lite.views.overlay import instance_colours, overlay
@@ -22,8 +22,8 @@ def figures(videos: int = 4, columns: int = 5, frame_inches: float = 1.5) -> dic
     network, config = load_network(shipped("checkpoints/toy.safetensors"))
     instances, classes, names = [], [], []
     for video in toy_split("test", videos):
-        frames, indices, _ = read_clip(video, config.data)
-        prediction, kept = merge_repeats(predict_clip(network, frames), indices)
+        seen = look(network, video, config)
+        prediction, kept = seen.prediction, seen.kept
         assert prediction.semantic_logits is not None
         shown = spread_indices(len(kept), columns)
         pictures = _in_grey(video.read_frames(kept[shown].tolist()))
