@@ -32,7 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "browser"
 from conftest import FLAGS, page_of
 
 from tagvis_lite.config import InferenceConfig
-from tagvis_lite.instances import read_prediction
+from tagvis_lite.instances import prepare
 from tagvis_lite.video import Prediction
 from tagvis_lite.views import TagSpace
 from tagvis_lite.views.tag_space import recluster
@@ -92,7 +92,7 @@ def clustering(classes: int, repeats: int) -> dict[str, float]:
     reading, seconds = [], []
     for k in range(repeats + 1):
         start = time.perf_counter()
-        read = read_prediction(shown)
+        read = prepare(shown)
         between = time.perf_counter()
         recluster(read, config, 0.5, 0.5 + 0.01 * k)
         reading.append(between - start)

@@ -145,6 +145,9 @@ class ModelConfig(_Section):
     """Scale of the two layers of the tag generator and of the decoder: 14 to 112 (D7)."""
     head_channels: Count = 64
     """Channels between those two layers."""
+    tag_channels: Annotated[int, Range(at_least=1, at_most=4)] = 1
+    """K: numbers in a tag. The paper has 1, a point on a line; 2 make it a point in a plane. 4 is
+    the largest K whose modes inference can find (D23)."""
     tag_range: Literal["unbounded", "sigmoid"] = "unbounded"
     """Sigmoid tags cannot meet a margin of 3 (D8)."""
     tag_branch: Literal["attention", "embedding", "removed"] = "attention"

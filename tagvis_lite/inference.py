@@ -158,10 +158,10 @@ def predict_clip(
     with _evaluation_mode(network), torch.inference_mode():
         prediction = network(frames[None].to(device))
     tags, logits = prediction.tags, prediction.semantic_logits
-    if tags.ndim != 4 or tags.shape[:2] != (1, frames.shape[1]):
+    if tags.ndim not in (4, 5) or tags.shape[:2] != (1, frames.shape[1]):
         raise ValueError(
             f"the network made tags {tuple(tags.shape)} of frames {tuple(frames[None].shape)}, "
-            f"expected 1 x {frames.shape[1]} x h x w"
+            f"expected 1 x {frames.shape[1]} x h x w [x K]"
         )
     return Prediction(
         tags=tags[0].to(torch.float32),
@@ -192,12 +192,13 @@ def merge_repeats(
     )
     tags, logits = prediction.tags, prediction.semantic_logits
     target = torch.from_numpy(clip_to_kept).to(tags.device)
-    counts = torch.from_numpy(repeats).to(tags.device).view(-1, 1, 1)
+    counts = torch.from_numpy(repeats).to(tags.device)
 
     def mean(values: Tensor, dim: int) -> Tensor:
         shape = list(values.shape)
         shape[dim] = len(kept)
-        return values.new_zeros(shape).index_add(dim, target, values) / counts
+        sums = values.new_zeros(shape).index_add(dim, target, values)
+        return sums / counts.view(-1, *[1] * (values.ndim - dim - 1))
 
     merged = Prediction(
         tags=mean(tags, dim=0),

@@ -10,23 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks, peak_prominences
 from torch import Tensor
 
 from tagvis_lite.config import InferenceConfig
+from tagvis_lite.modes import modes_1d, modes_nd
 from tagvis_lite.video import BACKGROUND, Prediction
-
-BINS_PER_SIGMA = 8
-"""Histogram bins per standard deviation of the kernel."""
-REACH = 5
-"""Standard deviations beyond which the kernel counts as zero."""
-MAX_BINS = 1 << 16
-"""Tags that would need more bins than this get wider ones, and with them a wider kernel."""
 
 
 @dataclass(frozen=True)
@@ -37,47 +28,47 @@ class Instances:
         ids: uint8, T x h x w: 0 background, 1..N instances.
         categories: semantic class (>= 1) of each instance id.
         scores: confidence in [0, 1] of each instance id.
-        modes: tag at which each instance's tags are densest.
+        modes: tag at which each instance's tags are densest: a float, or float64, K.
     """
 
     ids: np.ndarray
     categories: Mapping[int, int]
     scores: Mapping[int, float]
-    modes: Mapping[int, float]
+    modes: Mapping[int, float | np.ndarray]
 
 
 @dataclass(frozen=True)
-class Reading:
+class Prepared:
     """One clip's prediction made ready for clustering again and again, as under a live slider.
 
     Attributes:
-        tags: float32, T x h x w.
+        tags: float32, T x h x w [x K].
         probabilities: float32, C x T x h x w, on the device of the logits; None without logits.
         foreground: float32, T x h x w: 1 - p(background), or 1 everywhere without logits.
-        order: int64, T * h * w: pixels in ascending order of their tags.
+        order: int64, T * h * w: pixels in ascending order of their tags; None for vectors.
     """
 
     tags: np.ndarray
     probabilities: Tensor | None
     foreground: np.ndarray
-    order: np.ndarray
+    order: np.ndarray | None
 
 
-def read_prediction(prediction: Prediction) -> Reading:
+def prepare(prediction: Prediction) -> Prepared:
     """Do what no setting of the clustering changes, once.
 
     Args:
-        prediction: of one clip, without a batch dimension: tags T x h x w, logits C x T x h x w
-            with C >= 2, on any device, of any float dtype.
+        prediction: of one clip, without a batch dimension: tags T x h x w [x K], logits
+            C x T x h x w with C >= 2, on any device, of any float dtype.
 
     Raises:
         ValueError: a batch dimension, one class only, NaN or infinity in the logits.
     """
     _check_prediction(prediction)
     tags = prediction.tags.detach().to(torch.float32).cpu().numpy()
-    order = np.argsort(tags, axis=None)
+    order = np.argsort(tags, axis=None) if tags.ndim == 3 else None
     if prediction.semantic_logits is None:
-        return Reading(tags, None, np.ones_like(tags), order)
+        return Prepared(tags, None, np.ones(tags.shape[:3], dtype=np.float32), order)
     probabilities = prediction.semantic_logits.detach().to(torch.float32).softmax(dim=0)
     background = probabilities[BACKGROUND]
     if not background.isfinite().all():  # a softmax is finite in all classes or in none
@@ -85,14 +76,14 @@ def read_prediction(prediction: Prediction) -> Reading:
             "semantic logits hold NaN or infinity: the weights are broken or the training "
             "diverged; lower its learning rate"
         )
-    return Reading(tags, probabilities, (1 - background).cpu().numpy(), order)
+    return Prepared(tags, probabilities, (1 - background).cpu().numpy(), order)
 
 
-def cluster_instances(prediction: Prediction | Reading, config: InferenceConfig) -> Instances:
+def cluster_instances(prediction: Prediction | Prepared, config: InferenceConfig) -> Instances:
     """Find the instances of one clip.
 
     1. Foreground: pixels where 1 - p(background) is above `config.foreground`.
-    2. Groups: the modes of their tags, parted at the valleys between (`modes_1d`).
+    2. Groups: the modes of their tags, parted at the valleys between (`modes_1d`, `modes_nd`).
     3. Groups below `config.min_area` dissolve, smallest first, and so do the smallest beyond
        `config.max_instances`. A group within twice the bandwidth of another mode is taken for
        blended tags at an edge of that instance, which gets its pixels; a group on its own is
@@ -106,123 +97,64 @@ def cluster_instances(prediction: Prediction | Reading, config: InferenceConfig)
     background, every category is 1, and the score is the compactness.
 
     Args:
-        prediction: see `read_prediction`, or what it returned: clustering the same prediction
+        prediction: see `prepare`, or what it returned: clustering the same prediction
             with other settings then costs less, and the result is the same.
         config: foreground, bandwidth, prominence, min_area and max_instances are used.
 
     Raises:
-        ValueError: see `read_prediction`; NaN or infinity in the foreground's tags.
+        ValueError: see `prepare`; NaN or infinity in the foreground's tags.
     """
-    reading = prediction if isinstance(prediction, Reading) else read_prediction(prediction)
-    tags, probabilities = reading.tags, reading.probabilities
-    foreground = reading.foreground > config.foreground
+    prepared = prediction if isinstance(prediction, Prepared) else prepare(prediction)
+    probabilities = prepared.probabilities
+    foreground = prepared.foreground > config.foreground
+    ids = np.zeros(foreground.shape, dtype=np.uint8)
     if not foreground.any():
-        return Instances(np.zeros(tags.shape, dtype=np.uint8), {}, {}, {})
+        return Instances(ids, {}, {}, {})
 
-    ascending = reading.order[foreground.ravel()[reading.order]]
-    modes, cuts = modes_1d(tags.ravel()[ascending], config.bandwidth, config.prominence)
+    tags = prepared.tags.reshape(foreground.size, *prepared.tags.shape[3:])
     places = np.flatnonzero(foreground)
-    groups = np.searchsorted(cuts, tags.ravel()[places])
+    if prepared.order is None:
+        modes, groups = modes_nd(tags[places], config.bandwidth, config.prominence)
+    else:
+        ascending = prepared.order[foreground.ravel()[prepared.order]]
+        modes, cuts = modes_1d(tags[ascending], config.bandwidth, config.prominence)
+        groups = np.searchsorted(cuts, tags[places])
     merged = _dissolve_small_groups(
         modes,
         np.bincount(groups, minlength=len(modes)),
-        num_pixels=tags.size,
+        num_pixels=foreground.size,
         min_area=config.min_area,
         max_groups=config.max_instances + (probabilities is None),
         reach=2 * config.bandwidth,
     )
     group_of = merged[groups]
     if probabilities is None:  # then every pixel is foreground
-        _remove_background_group(group_of.reshape(tags.shape))
+        _remove_background_group(group_of.reshape(foreground.shape))
 
     sizes = np.bincount(group_of[group_of >= 0], minlength=len(modes))
     largest_first = [int(k) for k in np.argsort(-sizes, kind="stable") if sizes[k] > 0]
-    ids = np.zeros(tags.shape, dtype=np.uint8)
+    number = np.zeros(len(modes) + 1, dtype=np.uint8)  # of each group; the last is the background
+    number[largest_first] = 1 + np.arange(len(largest_first))
+    ids.ravel()[places] = number[group_of]
+    by_instance = np.split(
+        np.argsort(ids, axis=None, kind="stable"), np.cumsum(np.bincount(ids.ravel()))[:-1]
+    )
     categories, scores = {}, {}
     for instance, k in enumerate(largest_first, start=1):
-        pixels = places[group_of == k]
-        ids.ravel()[pixels] = instance
-        compactness = float(np.mean(np.abs(tags.ravel()[pixels] - modes[k]) <= config.bandwidth))
+        pixels = by_instance[instance]
+        compactness = float(np.mean(_distances(tags[pixels], modes[k]) <= config.bandwidth))
         categories[instance], probability = _category(probabilities, pixels)
         scores[instance] = probability * compactness
-    return Instances(ids, categories, scores, dict(enumerate(modes[largest_first].tolist(), 1)))
+    found = modes[largest_first] if modes.ndim == 2 else modes[largest_first].tolist()
+    return Instances(ids, categories, scores, dict(enumerate(found, start=1)))
 
 
-def modes_1d(
-    values: np.ndarray, bandwidth: float, prominence: float = 0.3
-) -> tuple[np.ndarray, np.ndarray]:
-    """Modes of a set of tags and the cuts that part them, in O(n log n).
-
-    Modes are the local maxima of `tag_density` that stand at least a share `prominence` of their
-    own height above the valley towards any higher one. The ripple of a flat stretch, such as tags
-    blended at the edge between two instances, does not.
-
-    Args:
-        values: n >= 1 finite tags.
-        bandwidth: full width at half maximum of the kernel, in tag units.
-        prominence: smallest topographic prominence of a mode over its height.
-
-    Returns:
-        Modes, float64, K >= 1, ascending, and cuts, float64, K - 1: the lowest point between
-        neighbouring modes. `np.searchsorted(cuts, values)` is the mode 0..K-1 of each value.
-
-    Raises:
-        ValueError: see `tag_density`.
-    """
-    positions, density = tag_density(values, bandwidth)
-    peaks, _ = find_peaks(density)
-    prominences, _, _ = peak_prominences(density, peaks)
-    peaks = peaks[prominences >= prominence * density[peaks]]
-    cuts = []
-    for left, right in pairwise(peaks):
-        valley = density[left:right]
-        lowest = np.flatnonzero(valley == valley.min())
-        cuts.append(positions[left + lowest[len(lowest) // 2]])
-    return positions[peaks], np.array(cuts)
-
-
-def tag_density(values: np.ndarray, bandwidth: float) -> tuple[np.ndarray, np.ndarray]:
-    """Gaussian kernel density of tags, from a histogram with bins far narrower than the kernel.
-
-    Unbounded tags may be anywhere, so empty stretches that no kernel reaches across are shortened
-    before binning: a stray tag of 1e30 costs a few bins and leaves the rest as it was.
-
-    Args:
-        values: n >= 1 finite tags.
-        bandwidth: full width at half maximum of the kernel, in tag units.
-
-    Returns:
-        Centres of the bins, ascending, in tag units, and the density there in tags per bin, 0 at
-        both ends. Both float64.
-
-    Raises:
-        ValueError: no values, not 1-D, NaN or infinity among them.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 1 or values.size == 0:
-        raise ValueError(f"tags have shape {values.shape}, expected a non-empty 1-D array")
-    if not np.isfinite(values).all():
-        raise ValueError(
-            f"{np.count_nonzero(~np.isfinite(values))} of {values.size} tags are NaN or infinite: "
-            "the weights are broken or the training diverged; lower its learning rate"
-        )
-    sigma = bandwidth / np.sqrt(8 * np.log(2))
-    is_sorted = (values[1:] >= values[:-1]).all()
-    ascending = values if is_sorted else np.sort(values)
-    steps = np.minimum(np.diff(ascending), 2 * REACH * sigma)
-    shortened = np.concatenate([[0.0], np.cumsum(steps)])
-    bin_width = max(sigma / BINS_PER_SIGMA, shortened[-1] / MAX_BINS)
-
-    margin = REACH * BINS_PER_SIGMA
-    histogram = np.bincount(np.rint(shortened / bin_width).astype(np.int64))
-    density = gaussian_filter1d(
-        np.pad(histogram, margin).astype(np.float64), BINS_PER_SIGMA, mode="constant", truncate=4
-    )
-    centres = bin_width * (np.arange(len(density)) - margin)
-    after = np.searchsorted(shortened, centres)
-    below, above = np.maximum(after - 1, 0), np.minimum(after, len(shortened) - 1)
-    nearest = np.where(centres - shortened[below] < shortened[above] - centres, below, above)
-    return ascending[nearest] + (centres - shortened[nearest]), density
+def _distances(tags: np.ndarray, mode: np.ndarray) -> np.ndarray:
+    """Euclidean distances of tags, n [x K], to one."""
+    difference = tags - mode
+    if difference.ndim == 1:
+        return np.abs(difference)
+    return np.sqrt(np.einsum("nk,nk->n", difference, difference))
 
 
 def _dissolve_small_groups(
@@ -242,7 +174,7 @@ def _dissolve_small_groups(
         if large_enough and np.isfinite(sizes).sum() <= max_groups:
             break
         pixels, sizes[smallest] = sizes[smallest], np.inf
-        distances = np.where(np.isfinite(sizes), np.abs(modes - modes[smallest]), np.inf)
+        distances = np.where(np.isfinite(sizes), _distances(modes, modes[smallest]), np.inf)
         nearest = int(distances.argmin())
         if distances[nearest] <= reach:
             sizes[nearest] += pixels
@@ -272,9 +204,11 @@ def _category(probabilities: Tensor | None, pixels: np.ndarray) -> tuple[int, fl
 
 
 def _check_prediction(prediction: Prediction) -> None:
-    if prediction.tags.ndim != 3 or prediction.tags.numel() == 0:
+    shape = tuple(prediction.tags.shape)
+    vectors = len(shape) == 4 and shape[3] <= 4  # K; a batch of clips has their width there
+    if not (len(shape) == 3 or vectors) or prediction.tags.numel() == 0:
         raise ValueError(
-            f"tags are {tuple(prediction.tags.shape)}, expected those of one clip, T x h x w: "
+            f"tags are {shape}, expected those of one clip, T x h x w [x K]: "
             "take one clip of the batch"
         )
     if prediction.semantic_logits is not None and len(prediction.semantic_logits) < 2:

@@ -4,6 +4,9 @@ Everything is computed for all clips, instances and frames at once. Pixels are g
 groups, one per (clip, instance, frame), and each equation is a sum over groups, pairs of groups or
 pixels. An instance that is not in a clip, or not in a frame, is an empty group and takes part in
 nothing (docs/decisions.md, D12). Background and void pixels belong to no group (D13).
+
+A tag is one number, as in the paper, or a vector of K (D23). Vectors are the last dimension of tags
+and of means, [x K] below; |.| is then the Euclidean norm and a square is a squared norm.
 """
 
 from __future__ import annotations
@@ -44,8 +47,8 @@ class InstanceMeans:
     """Mean tags of all instances of B clips: eq. (1) and its per-frame form.
 
     Attributes:
-        h_n: B x N, mean tag of each instance over the whole clip; 0 where absent.
-        h_nt: B x N x T, mean tag of each instance in each frame; 0 where absent.
+        h_n: B x N [x K], mean tag of each instance over the whole clip; 0 where absent.
+        h_nt: B x N x T [x K], mean tag of each instance in each frame; 0 where absent.
         counts: int64, B x N x T, pixels of each instance in each frame (M of eq. 1, per frame).
         group: int64, B x T x h x w, index of each pixel's group in the flattened B x N x T, or -1.
     """
@@ -54,6 +57,11 @@ class InstanceMeans:
     h_nt: Tensor
     counts: Tensor
     group: Tensor
+
+    @property
+    def vectors(self) -> bool:
+        """Tags are vectors, not numbers."""
+        return self.h_nt.ndim > self.counts.ndim
 
     @property
     def in_frame(self) -> Tensor:
@@ -72,7 +80,7 @@ def instance_means(
     """Eq. (1): the mean tag h_n of each instance, over the clip and per frame.
 
     Args:
-        tags: float, B x T x h x w.
+        tags: float, B x T x h x w [x K].
         ids: int64, B x T x h x w: 0 background, 1..254 instances, 255 void.
         background_as_instance: count the background as one more instance.
 
@@ -92,11 +100,13 @@ def instance_means(
     size = batch * num_instances * num_frames
     index = group[valid]
     counts = torch.bincount(index, minlength=size)
-    sums = tags.new_zeros(size).index_add(0, index, tags[valid])
-    counts, sums = counts.view(shape), sums.view(shape)
+    channels = tags.shape[4:]
+    sums = tags.new_zeros(size, *channels).index_add(0, index, tags[valid])
+    counts, sums = counts.view(shape), sums.view(*shape, *channels)
+    divisor = counts.view(*shape, *[1] * len(channels))
     return InstanceMeans(
-        h_n=sums.sum(-1) / counts.sum(-1).clamp(min=1),
-        h_nt=sums / counts.clamp(min=1),
+        h_n=sums.sum(2) / divisor.sum(2).clamp(min=1),
+        h_nt=sums / divisor.clamp(min=1),
         counts=counts,
         group=group,
     )
@@ -114,7 +124,7 @@ def spectra_loss(
     """Eq. (2), spatial-intra-instance loss: pull the pixels of an instance to its mean.
 
     Args:
-        tags: float, B x T x h x w.
+        tags: float, B x T x h x w [x K].
         means: of the same tags.
         h_n: the mean of the whole clip (`clip`) or of the pixel's own frame (`frame`).
         reduction: `sum` over pixels, as printed, or their `mean`; both average over instances.
@@ -125,19 +135,21 @@ def spectra_loss(
         B values, one per clip; 0 for a clip without instances.
     """
     batch, num_instances, num_frames = means.counts.shape
-    targets = means.h_nt if h_n == "frame" else means.h_n.unsqueeze(-1).expand_as(means.h_nt)
+    targets = means.h_nt if h_n == "frame" else means.h_n.unsqueeze(2).expand_as(means.h_nt)
+    targets = targets.flatten(0, 2)
     if pixels_per_instance is None:
         valid = means.group >= 0
         group = means.group[valid]
-        squared = (targets.reshape(-1)[group] - tags[valid]).square()
+        squared = _squared(targets[group] - tags[valid], means.vectors)
         per_instance = squared.new_zeros(batch * num_instances).index_add(
             0, group // num_frames, squared
         )
         terms = means.counts.sum(-1)
     else:
         pixel, drawn = _draw_pixels(means, pixels_per_instance, generator)
-        difference = targets.reshape(-1)[means.group.reshape(-1)[pixel]] - tags.reshape(-1)[pixel]
-        per_instance = torch.where(drawn, difference, 0).square().sum(-1)
+        difference = targets[means.group.flatten()[pixel]] - tags.flatten(0, 3)[pixel]
+        difference = torch.where(drawn.unsqueeze(-1) if means.vectors else drawn, difference, 0)
+        per_instance = _squared(difference, means.vectors).sum(-1)
         terms = torch.full_like(means.counts[..., 0], pixels_per_instance)
     per_instance = per_instance.view(batch, num_instances)
     if reduction == "mean":
@@ -162,9 +174,19 @@ def _draw_pixels(means: InstanceMeans, number: int, generator: Generators) -> tu
     return by_instance[place.clamp(max=len(by_instance) - 1)], (available > 0).expand_as(place)
 
 
+def _squared(difference: Tensor, vectors: bool) -> Tensor:
+    """The square of numbers, or the squared norm of vectors in the last dimension."""
+    return difference.square().sum(-1) if vectors else difference.square()
+
+
+def _norm(difference: Tensor, vectors: bool) -> Tensor:
+    """|.| of numbers, or of vectors in the last dimension. Its gradient at 0 is 0, never NaN."""
+    return torch.linalg.vector_norm(difference, dim=-1) if vectors else difference.abs()
+
+
 def hinge(distance: Tensor, margin: float) -> Tensor:
-    """max(0, G - |distance|): the penalty of eqs. (3) and (5). Its gradient is finite at 0."""
-    return (margin - distance.abs()).clamp(min=0)
+    """max(0, G - distance): the penalty of eqs. (3) and (5) for a distance of 0 or more."""
+    return (margin - distance).clamp(min=0)
 
 
 def specter_loss(means: InstanceMeans, *, margin: float = 3.0, reduction: str = "mean") -> Tensor:
@@ -173,7 +195,8 @@ def specter_loss(means: InstanceMeans, *, margin: float = 3.0, reduction: str = 
     `sum` over pairs n < n', as printed, or their `mean`. Returns B values, one per clip; 0 for a
     clip with fewer than two instances.
     """
-    penalty = hinge(means.h_n.unsqueeze(2) - means.h_n.unsqueeze(1), margin)
+    difference = means.h_n.unsqueeze(2) - means.h_n.unsqueeze(1)
+    penalty = hinge(_norm(difference, means.vectors), margin)
     together = means.in_clip.unsqueeze(2) & means.in_clip.unsqueeze(1)
     return _over_pairs(penalty.unsqueeze(-1), together.unsqueeze(-1), reduction)
 
@@ -184,7 +207,8 @@ def temper_loss(means: InstanceMeans, *, margin: float = 3.0, reduction: str = "
     `sum` over pairs and frames, as printed, or their `mean` over the frames both instances are in.
     The 'arbitrary subset' N' is all instances (docs/decisions.md, D11). Returns B values.
     """
-    penalty = hinge(means.h_nt.unsqueeze(2) - means.h_nt.unsqueeze(1), margin)
+    difference = means.h_nt.unsqueeze(2) - means.h_nt.unsqueeze(1)
+    penalty = hinge(_norm(difference, means.vectors), margin)
     together = means.in_frame.unsqueeze(2) & means.in_frame.unsqueeze(1)
     return _over_pairs(penalty, together, reduction)
 
@@ -204,7 +228,7 @@ def tempra_loss(means: InstanceMeans, *, reduction: str = "mean") -> Tensor:
     `sum` over frames, as printed, or their `mean` over the frames the instance is in; both average
     over instances. Returns B values; 0 for a clip without instances.
     """
-    squared = (means.h_n.unsqueeze(-1) - means.h_nt).square()
+    squared = _squared(means.h_n.unsqueeze(2) - means.h_nt, means.vectors)
     per_instance = torch.where(means.in_frame, squared, 0).sum(-1)
     if reduction == "mean":
         per_instance = per_instance / means.in_frame.sum(-1).clamp(min=1)
@@ -264,12 +288,12 @@ def overall_loss(
         ValueError: labels and prediction of different sizes, or without the dimension B; labels
             or weights that do not fit the classes (see `semantic_loss`).
     """
-    if prediction.tags.ndim != 4:
+    if prediction.tags.ndim not in (4, 5):
         raise ValueError(
-            f"tags are {tuple(prediction.tags.shape)}, expected B x T x h x w: "
+            f"tags are {tuple(prediction.tags.shape)}, expected B x T x h x w [x K]: "
             "Clip.collate([clip]) makes a batch of one"
         )
-    if prediction.tags.shape != clip.ids.shape:
+    if prediction.tags.shape[:4] != clip.ids.shape:
         raise ValueError(
             f"tags are {tuple(prediction.tags.shape)} but labels {tuple(clip.ids.shape)}: "
             "labels are model.label_stride times smaller than the frames of a clip"
@@ -300,7 +324,7 @@ def tagging_terms(
     """The four terms of eq. (6), each a mean over clips and not yet weighted.
 
     Args:
-        tags: float, B x T x h x w.
+        tags: float, B x T x h x w [x K].
         ids: int64, B x T x h x w: 0 background, 1..254 instances, 255 void.
         config: margin, h_n, reduction and pixels per instance.
         generator: source of the M' random pixels of eq. (2), on the CPU.

@@ -151,7 +151,8 @@ class Prediction:
     """What the network says about a clip (a leading dimension B is allowed).
 
     Attributes:
-        tags: float, T x h x w: one tag per pixel (h'_nm of eq. 1; p_t of section III-A).
+        tags: float, T x h x w: one tag per pixel (h'_nm of eq. 1; p_t of section III-A). With
+            `model.tag_channels` K > 1 a tag is a vector: T x h x w x K.
         semantic_logits: float, C x T x h x w: O_{t,c} before the softmax, channel 0 is
             background. None when the semantic branch is removed (Table III, last row).
 
@@ -163,14 +164,14 @@ class Prediction:
     semantic_logits: Tensor | None
 
     def __post_init__(self) -> None:
-        *batch, num_frames, height, width = self.tags.shape
         if self.semantic_logits is None:
             return
-        shape = tuple(self.semantic_logits.shape)
-        if shape[:-4] != tuple(batch) or shape[-3:] != (num_frames, height, width):
+        tags, logits = tuple(self.tags.shape), tuple(self.semantic_logits.shape)
+        one_number = logits[:-4] + logits[-3:]
+        if len(logits) < 4 or one_number not in (tags, tags[:-1]):
             raise ValueError(
-                f"semantic logits {shape} do not fit tags {tuple(self.tags.shape)}: "
-                "expected [B x] C x T x h x w beside [B x] T x h x w"
+                f"semantic logits {logits} do not fit tags {tags}: "
+                "expected [B x] C x T x h x w beside [B x] T x h x w [x K]"
             )
 
 

@@ -7,12 +7,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import find_peaks, peak_prominences
 from sklearn.cluster import DBSCAN, MeanShift
 from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
 
 from tagvis_lite.config import InferenceConfig
-from tagvis_lite.instances import cluster_instances, modes_1d, read_prediction, tag_density
+from tagvis_lite.instances import cluster_instances, prepare
+from tagvis_lite.modes import modes_1d, modes_nd, tag_density
 from tagvis_lite.video import Prediction
 
 CONFIG = InferenceConfig()
@@ -39,14 +41,29 @@ def random_clip(seed, n, std=0.3, shape=(4, 24, 24)):
     return ids, torch.from_numpy(means[ids] + noise).to(torch.float32)
 
 
+def lifted(tags, channels):
+    """Tags of one number as tags of `channels` numbers, on a slanted line or on itself."""
+    if channels == 1:
+        return tags
+    direction = torch.tensor([0.8, 0.6, 0.0, 0.0][:channels]).to(tags.dtype)
+    return tags[..., None] * direction
+
+
+channels_1_to_4 = pytest.mark.parametrize("channels", [1, 2, 3, 4])
+
+
 def same_partition(a, b):
     return adjusted_rand_score(np.ravel(a), np.ravel(b)) == 1.0
 
 
 @moderate
-@given(st.integers(0, 10**6), st.integers(1, 8))
-def test_instances_a_margin_apart_are_recovered_exactly(seed, n):
+@given(st.integers(0, 10**6), st.integers(1, 8), st.sampled_from([1, 2, 2, 3]))
+def test_instances_a_margin_apart_are_recovered_exactly(seed, n, channels):
     ids, tags = random_clip(seed, n)
+    tags = lifted(tags, channels)
+    if channels > 1:  # spread in every direction
+        noise = np.clip(np.random.default_rng(seed).normal(0, 0.15, tags.shape), -0.3, 0.3)
+        tags = tags + torch.from_numpy(noise).to(tags.dtype)
     result = cluster_instances(Prediction(tags, logits_of(ids)), CONFIG)
     assert result.ids.dtype == np.uint8
     assert sorted(np.unique(result.ids)) == list(range(n + 1))
@@ -55,7 +72,7 @@ def test_instances_a_margin_apart_are_recovered_exactly(seed, n):
     sizes = np.bincount(result.ids.ravel())[1:]
     assert (np.diff(sizes) <= 0).all()
     for k, mode in result.modes.items():
-        assert abs(mode - tags.numpy()[result.ids == k].mean()) < 0.3
+        assert np.linalg.norm(mode - tags.numpy()[result.ids == k].mean(0)) < 0.3
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -77,6 +94,74 @@ def test_agrees_with_reference_clusterers_on_separated_modes(seed):
     for name, labels in references.items():
         assert adjusted_rand_score(labels, ours) == 1.0, name
     np.testing.assert_allclose(modes, centres, atol=0.6)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_modes_in_several_dimensions_agree_with_reference_clusterers(channels):
+    rng = np.random.default_rng(channels)
+    corners = np.array(list(np.ndindex(*(2,) * channels)), dtype=float)[:7]
+    centres = 1.2 * G * corners + rng.uniform(-0.3, 0.3, corners.shape)
+    values = np.concatenate(
+        [c + rng.normal(0, 0.3, (rng.integers(60, 900), channels)) for c in centres]
+    )
+    modes, ours = modes_nd(values, 0.75)
+    assert len(modes) == len(centres)
+    references = {
+        "mean shift": MeanShift(bandwidth=1.2, bin_seeding=True).fit_predict(values),
+        "mixture": GaussianMixture(len(centres), means_init=centres).fit(values).predict(values),
+    }
+    for name, labels in references.items():
+        assert adjusted_rand_score(labels, ours) > 0.999, name
+    centres = centres[np.lexsort(centres.T[::-1])]
+    np.testing.assert_allclose(modes[np.lexsort(modes.T[::-1])], modes)
+    for centre in centres:
+        assert np.linalg.norm(modes - centre, axis=1).min() < 0.25
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_modes_of_a_line_are_the_same_on_a_plane(seed):
+    """Heaps at all distances, from one bump with a shoulder to apart, cut at the same places."""
+    rng = np.random.default_rng(seed)
+    centres = np.cumsum(rng.uniform(0.5, 1.6, 12))
+    values = np.concatenate([rng.normal(c, 0.2, rng.integers(500, 4000)) for c in centres])
+    _, density = tag_density(values, 0.5)
+    peaks, _ = find_peaks(density)
+    shares = np.sort(peak_prominences(density, peaks)[0] / density[peaks])
+    widest = np.argsort(-np.diff(shares))[:3]  # thresholds that no mode is near to
+    for prominence in (shares[widest] + shares[widest + 1]) / 2:
+        modes, cuts = modes_1d(values, 0.5, prominence)
+        plane, labels = modes_nd(np.stack([values, 0 * values + 7], 1), 0.5, prominence)
+        np.testing.assert_allclose(plane, np.stack([modes, 0 * modes + 7], 1), atol=0.1)
+        assert np.mean(np.searchsorted(cuts, values) == labels) > 0.98
+
+
+@moderate
+@given(st.integers(0, 10**6), st.integers(0, 3), st.integers(-2, 2))
+def test_axes_order_and_offset_of_vector_tags_do_not_matter(seed, swaps, offset):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(0, 0.4, (400, 2)) + 1.5 * rng.integers(0, 3, (400, 2))
+    modes, labels = modes_nd(values, 0.75)
+    order = rng.permutation(len(values))
+    changed = values[order] + 1024.0 * offset
+    other_modes, other = modes_nd(changed[:, ::-1] if swaps % 2 else changed, 0.75)
+    assert same_partition(labels[order], other)
+    assert len(modes) == len(other_modes)
+
+
+def test_a_ring_of_tags_is_one_mode_only_where_its_ripple_is_low():
+    """Prominence is judged along the way round, which a plane has and a line has not."""
+    angle = np.random.default_rng(0).uniform(0, 2 * np.pi, 40_000)
+    ring = 3 * np.stack([np.cos(angle), np.sin(angle)], 1)
+    assert len(modes_nd(ring, 0.75, prominence=0.3)[0]) == 1
+    gap = ring[(np.abs(angle - 1) > 0.5) & (np.abs(angle - 4) > 0.5)]
+    assert len(modes_nd(gap, 0.75, prominence=0.3)[0]) == 2
+
+
+def test_scattered_vector_tags_stay_bounded():
+    values = 1e12 * np.random.default_rng(0).standard_cauchy((3000, 2))
+    modes, labels = modes_nd(values, 0.01)
+    assert len(modes) == labels.max() + 1
+    assert np.isfinite(modes).all()
 
 
 def test_density_matches_a_direct_kernel_sum():
@@ -147,7 +232,7 @@ def test_a_prediction_read_once_gives_the_same_at_every_setting(seed, semantics,
     noise = torch.from_numpy(np.random.default_rng(seed).normal(0, 3, (3, *ids.shape)))
     logits = logits_of(ids, confidence=4.0) + noise if semantics else None
     prediction = Prediction(tags, logits)
-    reading = read_prediction(prediction)
+    reading = prepare(prediction)
     for foreground, bandwidth in chosen:
         config = replace(CONFIG, foreground=foreground, bandwidth=bandwidth)
         once, again = (cluster_instances(p, config) for p in (reading, prediction))
@@ -168,6 +253,8 @@ def test_tags_of_the_background_may_be_anything():
     ids, tags = random_clip(0, 3)
     wanted = cluster_instances(Prediction(tags, logits_of(ids)), CONFIG)
     tags[torch.from_numpy(ids == 0)] = np.nan
+    plane = cluster_instances(Prediction(lifted(tags, 2), logits_of(ids)), CONFIG)
+    np.testing.assert_array_equal(plane.ids, wanted.ids)
     found = cluster_instances(Prediction(tags, logits_of(ids)), CONFIG)
     np.testing.assert_array_equal(found.ids, wanted.ids)
     assert found.scores == wanted.scores
@@ -199,13 +286,15 @@ def test_tags_blended_at_an_edge_make_no_instance():
     assert same_partition(result.ids, ids)
 
 
-def test_a_small_group_joins_a_near_mode_and_one_on_its_own_becomes_background():
+@channels_1_to_4
+def test_a_small_group_joins_a_near_mode_and_one_on_its_own_becomes_background(channels):
     ids, _ = two_squares()
     tags = torch.from_numpy(G * (ids - 1.0))
     tags[0, 0, :2] = 1.45  # a mode of its own between the two, nearer to the first
     tags[1, 0, :2] = 40.0
     result = cluster_instances(
-        Prediction(tags, logits_of(ids)), replace(CONFIG, min_area=3 / tags.numel())
+        Prediction(lifted(tags, channels), logits_of(ids)),
+        replace(CONFIG, min_area=3 / tags.numel()),
     )
     assert set(np.unique(result.ids)) == {0, 1, 2}
     assert (result.ids[0, 0, :2] == result.ids[0, 20, 0]).all()
@@ -213,20 +302,22 @@ def test_a_small_group_joins_a_near_mode_and_one_on_its_own_becomes_background()
     assert (result.ids == 0).sum() == 2
 
 
-def test_small_groups_near_each_other_add_up_to_an_instance():
+@channels_1_to_4
+def test_small_groups_near_each_other_add_up_to_an_instance(channels):
     tags = torch.zeros(1, 10, 10)
     tags[0, 0] = torch.tensor([9.0] * 4 + [10.4] * 3 + [0.0] * 3)
-    prediction = Prediction(tags, logits_of(np.ones((1, 10, 10), dtype=np.int64)))
+    prediction = Prediction(lifted(tags, channels), logits_of(np.ones((1, 10, 10), dtype=np.int64)))
     for min_area, expected in ((0.03, 3), (0.04, 2), (0.07, 2), (0.08, 1)):
         result = cluster_instances(prediction, replace(CONFIG, min_area=min_area))
         assert len(result.modes) == expected
 
 
-def test_min_area_is_a_share_of_the_clips_pixels():
+@channels_1_to_4
+def test_min_area_is_a_share_of_the_clips_pixels(channels):
     ids = np.zeros((1, 20, 50), dtype=np.int64)
     ids[0, :10, :10] = 1
     ids[0, 15, :20] = 2
-    tags = torch.from_numpy(G * ids.astype(np.float32))
+    tags = lifted(torch.from_numpy(G * ids.astype(np.float32)), channels)
     prediction = Prediction(tags, logits_of(ids))
     assert cluster_instances(prediction, replace(CONFIG, min_area=0.02)).ids.max() == 2
     assert cluster_instances(prediction, replace(CONFIG, min_area=0.0201)).ids.max() == 1
@@ -243,13 +334,14 @@ def test_max_instances_keeps_the_largest():
     assert list(result.modes.values()) == pytest.approx([15.0, 12.0], abs=0.1)
 
 
+@channels_1_to_4
 @pytest.mark.parametrize("outlier", [1e6, -1e30])
-def test_one_huge_tag_changes_nothing_else(outlier):
+def test_one_huge_tag_changes_nothing_else(outlier, channels):
     ids, tags = random_clip(0, 4)
-    logits = logits_of(ids)
+    tags, logits = lifted(tags, channels), logits_of(ids)
     before = cluster_instances(Prediction(tags, logits), CONFIG)
     where = tuple(np.argwhere(ids > 0)[0])
-    tags[where] = outlier
+    tags[where] = outlier  # in every number of the tag
     after = cluster_instances(Prediction(tags, logits), CONFIG)
     changed = np.argwhere(before.ids != after.ids)
     assert [tuple(c) for c in changed] in ([], [where])
@@ -284,7 +376,8 @@ def test_a_small_mode_is_not_swallowed_by_one_thirty_times_larger():
     assert 1 < cuts[0] < 2.2
 
 
-def test_category_and_score():
+@channels_1_to_4
+def test_category_and_score(channels):
     ids = np.zeros((2, 10, 10), dtype=np.int64)
     ids[:, :5] = 1
     ids[:, 7:] = 2
@@ -294,7 +387,8 @@ def test_category_and_score():
     p[0] = 1.0
     for n, row in ((1, [0.1, 0.2, 0.4, 0.3]), (2, [0.2, 0.7, 0.1, 0.0])):
         p[:, torch.from_numpy(ids == n)] = torch.tensor(row)[:, None]
-    result = cluster_instances(Prediction(tags, p.clamp(min=1e-9).log()), CONFIG)
+    prediction = Prediction(lifted(tags, channels), p.clamp(min=1e-9).log())
+    result = cluster_instances(prediction, CONFIG)
     assert result.categories == {1: 2, 2: 1}
     assert result.scores[1] == pytest.approx(0.4 * 0.8, rel=1e-4)
     assert result.scores[2] == pytest.approx(0.7, rel=1e-4)
@@ -316,6 +410,7 @@ def test_without_semantics_the_background_is_the_group_at_the_border(seed, n):
         ids[:, 1:-1, edges[k] : edges[k + 1]] = k + 1
     means = G * rng.permutation(n + 1)
     tags = torch.from_numpy(means[ids] + rng.uniform(-0.5, 0.5, ids.shape))
+    tags = lifted(tags, 1 + seed % 2)
     result = cluster_instances(Prediction(tags, None), CONFIG)
     np.testing.assert_array_equal(result.ids > 0, ids > 0)
     assert same_partition(result.ids, ids)
@@ -350,8 +445,9 @@ def test_the_prediction_is_left_as_it_was():
 def test_tags_that_are_not_finite_are_refused(bad):
     ids, tags = random_clip(0, 2)
     tags[tuple(np.argwhere(ids > 0)[0])] = bad
-    with pytest.raises(ValueError, match=r"1 of .* NaN or infinite"):
-        cluster_instances(Prediction(tags, logits_of(ids)), CONFIG)
+    for channels in (1, 2):
+        with pytest.raises(ValueError, match=r"[12] of .* NaN or infinite"):
+            cluster_instances(Prediction(lifted(tags, channels), logits_of(ids)), CONFIG)
 
 
 def test_logits_that_are_not_finite_are_refused():
@@ -381,7 +477,7 @@ def test_config_values_out_of_range_are_refused(change, message):
 
 def test_a_batch_and_a_single_class_are_refused():
     with pytest.raises(ValueError, match="take one clip"):
-        cluster_instances(Prediction(torch.zeros(1, 2, 4, 4), None), CONFIG)
+        cluster_instances(Prediction(torch.zeros(1, 2, 8, 8), None), CONFIG)
     with pytest.raises(ValueError, match="one class"):
         cluster_instances(Prediction(torch.zeros(2, 4, 4), torch.zeros(1, 2, 4, 4)), CONFIG)
 
@@ -390,3 +486,5 @@ def test_a_batch_and_a_single_class_are_refused():
 def test_modes_of_nothing_or_of_a_matrix_are_refused(values):
     with pytest.raises(ValueError, match="expected a non-empty 1-D array"):
         modes_1d(values, 0.75)
+    with pytest.raises(ValueError, match="expected a non-empty 2-D array"):
+        modes_nd(values.ravel(), 0.75)

@@ -59,26 +59,36 @@ def near(expected: Any) -> Any:
 
 
 def random_clip(
-    seed: int, names: tuple[int, ...], shape: tuple[int, ...], scale: float = G
+    seed: int,
+    names: tuple[int, ...],
+    shape: tuple[int, ...],
+    scale: float = G,
+    channels: tuple[int, ...] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Tags, and ids that mix `names` with background and void pixel by pixel."""
     rng = np.random.default_rng(seed)
-    return rng.normal(0, scale, shape), rng.choice([0, VOID, *names], shape)
+    return rng.normal(0, scale, (*shape, *channels)), rng.choice([0, VOID, *names], shape)
 
 
 @st.composite
-def clips(draw: st.DrawFn, max_instances: int = 5) -> tuple[np.ndarray, np.ndarray]:
+def clips(
+    draw: st.DrawFn, max_instances: int = 5, vectors: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Small clips in which ids are sparse and miss some frames, or all of them."""
     names = draw(st.lists(st.integers(1, 254), max_size=max_instances, unique=True))
     shape = draw(st.tuples(*[st.integers(1, 4)] * 3))
     return random_clip(
-        draw(st.integers(0, 10**6)), tuple(names), shape, draw(st.sampled_from([0.1, G, 30.0]))
+        draw(st.integers(0, 10**6)),
+        tuple(names),
+        shape,
+        draw(st.sampled_from([0.1, G, 30.0])),
+        draw(st.sampled_from([(1,), (2,), (4,)])) if vectors else (),
     )
 
 
 @moderate
 @given(
-    clips(),
+    st.booleans().flatmap(lambda vectors: clips(vectors=vectors)),
     st.sampled_from(["sum", "mean"]),
     st.sampled_from(["clip", "frame"]),
     st.sampled_from([0.5, G, 40.0]),
@@ -98,6 +108,55 @@ def test_every_term_is_its_equation(
         "background_as_instance": background_as_instance,
     }
     assert terms_of(*clip, **choices) == near(literal.tagging_terms(*clip, **choices))
+
+
+@moderate
+@given(clips(vectors=True), st.floats(0, 2 * math.pi), st.integers(0, 10**6))
+def test_turning_the_space_of_vector_tags_changes_nothing(
+    clip: tuple[np.ndarray, np.ndarray], angle: float, seed: int
+) -> None:
+    tags, ids = clip
+    turned = tags.copy()
+    if tags.shape[-1] > 1:
+        x, y = tags[..., 0], tags[..., 1]
+        turned[..., 0] = x * math.cos(angle) - y * math.sin(angle)
+        turned[..., 1] = x * math.sin(angle) + y * math.cos(angle)
+    for choices in ({}, {"h_n": "frame"}, {"pixels_per_instance": 6, "seed": seed}):
+        assert terms_of(turned, ids, **choices) == near(terms_of(tags, ids, **choices))
+
+
+@pixels
+def test_a_vector_of_one_number_is_that_number(pixels_per_instance: int | None) -> None:
+    """And a line in the plane is a line: to the bit in the terms, and in the gradient."""
+    tags, ids = random_clip(0, (1, 2, 7, 9), (3, 6, 6))
+    gradients = []
+    for lift in (lambda t: t, lambda t: t[..., None], lambda t: torch.stack([0 * t, t], -1)):
+        leaf = torch.from_numpy(tags)[None].clone().requires_grad_()
+        losses = losses_of(
+            lift(leaf), torch.from_numpy(ids)[None], pixels_per_instance=pixels_per_instance
+        )
+        losses.overall.backward()
+        assert (
+            losses.as_dict()
+            == losses_of(
+                torch.from_numpy(tags)[None],
+                torch.from_numpy(ids)[None],
+                pixels_per_instance=pixels_per_instance,
+            ).as_dict()
+        )
+        gradients.append(leaf.grad)
+    for gradient in gradients[1:]:
+        torch.testing.assert_close(gradient, gradients[0])
+
+
+def test_equal_vector_tags_have_a_finite_gradient() -> None:
+    ids = torch.tensor([[[[1, 1, 2, 3]]]])
+    tags = torch.zeros(*ids.shape, 2, requires_grad=True)
+    losses = losses_of(tags, ids)
+    losses.overall.backward()
+    assert losses.specter == losses.temper == G
+    assert tags.grad is not None
+    assert tags.grad.isfinite().all()
 
 
 @reductions

@@ -136,7 +136,7 @@ def _draw(network: TagVIS, config: Config, video: Video, folder: Path) -> str:
     histogram = tag_histogram(
         tags,
         instances.ids,
-        dict(instances.modes),
+        instances.modes,
         title="Each instance is a mode of the tags of the whole clip",
     )
     strip_text = f"{summary}. Four rows: frames, tags, predicted instances, ground truth"

@@ -141,6 +141,7 @@ class TagAttention(nn.Module):
         stride: tag map size over feature map size (8 in the paper).
         form: as in `Attention`; None leaves the attention out (Table III) and keeps the embedding.
         residual: as in `Attention`.
+        tag_channels: K, numbers in a tag.
     """
 
     def __init__(
@@ -150,9 +151,11 @@ class TagAttention(nn.Module):
         stride: int,
         form: Form | None = "pooled",
         residual: bool = True,
+        tag_channels: int = 1,
     ) -> None:
         super().__init__()
-        self.embed = nn.Conv3d(1, channels, (1, stride, stride), stride=(1, stride, stride))
+        patch = (1, stride, stride)
+        self.embed = nn.Conv3d(tag_channels, channels, patch, stride=patch)
         self.attention = (
             nn.Identity()
             if form is None
@@ -160,6 +163,6 @@ class TagAttention(nn.Module):
         )
 
     def forward(self, tags: Tensor) -> Tensor:
-        """B x 1 x T x h x w to B x C x T x h/stride x w/stride."""
+        """B x K x T x h x w to B x C x T x h/stride x w/stride."""
         embedded: Tensor = self.attention(self.embed(tags))
         return embedded

@@ -49,6 +49,7 @@ class TagVIS(nn.Module):
             config.feature_channels,
             config.head_channels,
             config.upsampling,
+            config.tag_channels,
             sigmoid=config.tag_range == "sigmoid",
         )
 
@@ -68,6 +69,7 @@ class TagVIS(nn.Module):
                 config.feature_channels,
                 config.attention_channels,
                 stride=config.upsampling[0] * config.upsampling[1],
+                tag_channels=config.tag_channels,
                 form=tag_form if config.tag_branch == "attention" else None,
                 residual=config.attention_residual,
             )
@@ -89,7 +91,8 @@ class TagVIS(nn.Module):
                 stride (the bottleneck halves its map and the deconvolution doubles it again).
 
         Returns:
-            Tags B x T x h x w and semantic logits B x c x T x h x w.
+            Tags B x T x h x w, or B x T x h x w x K where `config.tag_channels` K > 1, and
+            semantic logits B x c x T x h x w.
 
         Raises:
             ValueError: frames of another shape.
@@ -118,4 +121,5 @@ class TagVIS(nn.Module):
         logits = None
         if self.decoder is not None:
             logits = self.decoder(torch.cat(to_decoder, dim=1))
-        return Prediction(tags=p.squeeze(1), semantic_logits=logits)
+        tags = p.squeeze(1) if self.config.tag_channels == 1 else p.movedim(1, -1)
+        return Prediction(tags, logits)

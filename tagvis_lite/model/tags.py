@@ -47,29 +47,35 @@ class Bottleneck(nn.Module):
 
 
 class TagGenerator(nn.Module):
-    """Two layers from q_t, 14 x 14 x 256, to one tag per pixel, 112 x 112 x 1.
+    """Two layers from q_t, 14 x 14 x 256, to one tag per pixel, 112 x 112 x K; K = 1 in the paper.
 
     Args:
         channels: C of q_t.
         head_channels: channels between the two layers.
         upsampling: scale of each layer, (4, 2) in the paper profile (docs/decisions.md, D7).
+        tag_channels: K, numbers in a tag (D23).
         sigmoid: squash tags to (0, 1), the paper's words, or leave them unbounded, which the
             margin of 3 needs (D8).
     """
 
     def __init__(
-        self, channels: int, head_channels: int, upsampling: tuple[int, int], sigmoid: bool = False
+        self,
+        channels: int,
+        head_channels: int,
+        upsampling: tuple[int, int],
+        tag_channels: int = 1,
+        sigmoid: bool = False,
     ) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             upsample(channels, head_channels, upsampling[0]),
             nn.BatchNorm3d(head_channels),
             nn.ReLU(inplace=True),
-            upsample(head_channels, 1, upsampling[1]),
+            upsample(head_channels, tag_channels, upsampling[1]),
             nn.Sigmoid() if sigmoid else nn.Identity(),
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """B x C x T x 14 x 14 to B x 1 x T x 112 x 112 (sizes of the paper profile)."""
+        """B x C x T x 14 x 14 to B x K x T x 112 x 112 (sizes of the paper profile)."""
         tags: Tensor = self.layers(features)
         return tags

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -31,26 +32,35 @@ def instances(ids: np.ndarray, background_as_instance: bool = False) -> list[int
     return found
 
 
-def pixel_tags(tags: np.ndarray, ids: np.ndarray, n: int, t: int) -> list[float]:
+Tag = Any
+"""A number, or a vector of K numbers."""
+
+
+def distance(tag: Tag, other: Tag) -> float:
+    """|tag - other|: the Euclidean distance of two tags."""
+    return math.dist(np.atleast_1d(tag), np.atleast_1d(other))
+
+
+def pixel_tags(tags: np.ndarray, ids: np.ndarray, n: int, t: int) -> list[Tag]:
     """h'_nm for the pixels m of instance n in frame t."""
     height, width = ids.shape[1:]
     found = []
     for y in range(height):
         for x in range(width):
             if ids[t, y, x] == n:
-                found.append(float(tags[t, y, x]))
+                found.append(tags[t, y, x])
     return found
 
 
-def mean(values: Sequence[float]) -> float:
+def mean(values: Sequence[Tag]) -> Tag:
     """(1 / M) times the sum over m."""
-    total = 0.0
+    total: Tag = 0.0
     for value in values:
         total += value
     return total / len(values)
 
 
-def mean_tag(tags: np.ndarray, ids: np.ndarray, n: int) -> float:
+def mean_tag(tags: np.ndarray, ids: np.ndarray, n: int) -> Tag:
     """Eq. (1): h_n."""
     of_all_frames = []
     for t in range(len(ids)):
@@ -58,7 +68,7 @@ def mean_tag(tags: np.ndarray, ids: np.ndarray, n: int) -> float:
     return mean(of_all_frames)
 
 
-def frame_mean_tags(tags: np.ndarray, ids: np.ndarray, n: int) -> dict[int, float]:
+def frame_mean_tags(tags: np.ndarray, ids: np.ndarray, n: int) -> dict[int, Tag]:
     """h_nt for each frame t that instance n is in."""
     means = {}
     for t in range(len(ids)):
@@ -68,7 +78,7 @@ def frame_mean_tags(tags: np.ndarray, ids: np.ndarray, n: int) -> dict[int, floa
 
 
 class Clip:
-    """h_n and h_nt of all instances of T x h x w tags and ids, and the four terms over them."""
+    """h_n and h_nt of all instances of one clip, and the four terms over them."""
 
     def __init__(self, tags: np.ndarray, ids: np.ndarray, background_as_instance: bool = False):
         self.tags, self.ids = tags, ids
@@ -84,7 +94,7 @@ class Clip:
             for t in self.h_t[n]:
                 target = self.h[n] if h_n == "clip" else self.h_t[n][t]
                 for tag in pixel_tags(self.tags, self.ids, n, t):
-                    terms.append((target - tag) ** 2)
+                    terms.append(distance(target, tag) ** 2)
             total += reduced(terms, reduction)
         return total / len(self.names) if self.names else 0.0
 
@@ -94,7 +104,7 @@ class Clip:
         for i in range(len(self.names) - 1):
             for j in range(i + 1, len(self.names)):
                 n, other = self.names[i], self.names[j]
-                terms.append(max(0.0, margin - abs(self.h[n] - self.h[other])))
+                terms.append(max(0.0, margin - distance(self.h[n], self.h[other])))
         return reduced(terms, reduction)
 
     def tempra(self, reduction: str) -> float:
@@ -103,7 +113,7 @@ class Clip:
         for n in self.names:
             terms = []
             for t in self.h_t[n]:
-                terms.append((self.h[n] - self.h_t[n][t]) ** 2)
+                terms.append(distance(self.h[n], self.h_t[n][t]) ** 2)
             total += reduced(terms, reduction)
         return total / len(self.names) if self.names else 0.0
 
@@ -115,8 +125,8 @@ class Clip:
                 n, other = self.names[i], self.names[j]
                 for t in range(len(self.ids)):
                     if t in self.h_t[n] and t in self.h_t[other]:
-                        distance = abs(self.h_t[n][t] - self.h_t[other][t])
-                        terms.append(max(0.0, margin - distance))
+                        apart = distance(self.h_t[n][t], self.h_t[other][t])
+                        terms.append(max(0.0, margin - apart))
         return reduced(terms, reduction)
 
 
@@ -124,7 +134,7 @@ def reduced(terms: Sequence[float], reduction: str) -> float:
     """The sum of the terms as printed, or their mean; 0 without terms."""
     if reduction == "sum" or not terms:
         return float(sum(terms))
-    return mean(terms)
+    return float(mean(terms))
 
 
 def tagging_terms(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def filmstrip(
 
 
 def tag_histogram(
-    tags: np.ndarray, ids: np.ndarray, modes: dict[int, float], *, title: str
+    tags: np.ndarray, ids: np.ndarray, modes: Mapping[int, float | np.ndarray], *, title: str
 ) -> Figure:
     """Tags of each instance along the tag line, with the modes that the clustering found.
 
@@ -100,7 +101,7 @@ def tag_histogram(
         axis.set_xticks([])
         axis.set_yticks([])
     for mode in modes.values():
-        axis.axvline(mode, color="black", linewidth=1, linestyle="--")
+        axis.axvline(float(mode), color="black", linewidth=1, linestyle="--")
     axis.set_xlabel("tag (dashed: the modes found)")
     axis.set_ylabel("pixels of the clip")
     axis.set_title(title, fontsize=10, parse_math=False)

@@ -17,7 +17,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from tagvis_lite.config import InferenceConfig
-from tagvis_lite.instances import Instances, Reading, cluster_instances, read_prediction
+from tagvis_lite.instances import Instances, Prepared, cluster_instances, prepare
 from tagvis_lite.video import BACKGROUND, Prediction
 from tagvis_lite.views.figures import resized
 from tagvis_lite.views.overlay import instance_colours, overlay
@@ -29,12 +29,12 @@ LONGEST_SIDE = 256
 
 
 def recluster(
-    prediction: Prediction | Reading, config: InferenceConfig, threshold: float, bandwidth: float
+    prediction: Prediction | Prepared, config: InferenceConfig, threshold: float, bandwidth: float
 ) -> Instances:
     """Instances at another threshold of the foreground and another bandwidth.
 
     Args:
-        prediction: of one clip, or, to do this often, what `read_prediction` made of it.
+        prediction: of one clip, or, to do this often, what `prepare` made of it.
         config: all other choices.
         threshold: pixels count if background is less likely than 1 - threshold.
         bandwidth: of the density of tags.
@@ -86,7 +86,7 @@ def draw_tag_space(
     for n, counts in histogram(tags[t], ids[t], edges).items():
         heaps.bar(edges[:-1], counts, np.diff(edges), base, align="edge", color=colours[n])
         base += counts
-        heaps.axvline(instances.modes[n], color="black", linewidth=0.8, linestyle=":")
+        heaps.axvline(float(instances.modes[n]), color="black", linewidth=0.8, linestyle=":")
     heaps.set(xlabel="tag", ylabel="pixels", xlim=(low, high))
     heaps.set_title("heaps, and modes of the clip")
     for n in instances.modes:
@@ -165,9 +165,9 @@ class TagSpace(View):
             raise ValueError(
                 f"{len(frames)} frames and {len(tags)} tag maps: give the frames the network saw"
             )
-        self._reading, self._config = read_prediction(prediction), config
+        self._prepared, self._config = prepare(prediction), config
         self._categories = dict(categories or {})
-        found = recluster(self._reading, config, config.foreground, config.bandwidth)
+        found = recluster(self._prepared, config, config.foreground, config.bandwidth)
         figure = Figure(figsize=(5.8, 4.3), layout="constrained")
         draw_tag_space(figure, frames, tags, found, frame, title)
         small = np.stack([shrunk(picture, LONGEST_SIDE) for picture in frames])
@@ -199,7 +199,7 @@ class TagSpace(View):
     def _recluster(self, _change: object) -> None:
         chosen = [self.threshold, self.bandwidth]
         try:
-            found = self._as_traits(recluster(self._reading, self._config, *chosen))
+            found = self._as_traits(recluster(self._prepared, self._config, *chosen))
             problem = ""
         except ValueError as error:
             found, problem = {}, str(error)
