@@ -85,7 +85,8 @@ def main() -> None:
 
 def draw(case: Case, folder: Path) -> None:
     """A DAVIS root with one sequence, and results that are its objects, changed, and more."""
-    from tagvis_lite.data.davis import write_davis, write_label_map
+    from tagvis_lite.data.davis import write_davis
+    from tagvis_lite.data.label_maps import write_label_map
     from tagvis_lite.video import Video
 
     rng = np.random.default_rng(0)

@@ -96,8 +96,8 @@ def train(
     from lightning_fabric import Fabric
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-    from tagvis_lite.data.find import TOY_TRAIN, read_training_data, toy_training_data
-    from tagvis_lite.data.integrity import check_files
+    from tagvis_lite.data.check import problems_in
+    from tagvis_lite.data.find import TOY_TRAIN, find_training_data, toy_training_data
     from tagvis_lite.estimate import device_memory, estimate_training, gemm_rate
     from tagvis_lite.training import NonFiniteLossError, check_run
     from tagvis_lite.training import train as train_network
@@ -120,11 +120,14 @@ def train(
         drawn = TOY_TRAIN if config.train.steps is None else config.train.steps * batch
         source = toy_training_data(max(1, min(TOY_TRAIN, drawn)))
     else:
-        source = read_training_data(data)
+        source = find_training_data(data)
     config = replace(config, model=replace(config.model, num_classes=source.num_classes))
     check_run(config, source.train, source.validation)
     if fabric.is_global_zero and "LOCAL_RANK" not in os.environ:
-        check_files([*source.train, *source.validation])
+        problems = problems_in([*source.train, *source.validation], fast=True)
+        if problems:
+            more = f" (and {len(problems) - 1} more: tagvis data check {data})"
+            raise ValueError(problems[0] + more * (len(problems) > 1))
         half = config.train.precision != "32-true"
         rate = gemm_rate(fabric.device, torch.bfloat16 if half else torch.float32)
         estimate = estimate_training(config, len(source.train), fabric.world_size)
@@ -154,7 +157,7 @@ def train(
 def predict(
     path: Positional[Path],
     out: Path,
-    split: str = "val",
+    split: str | None = None,
     checkpoint: Path | None = None,
     device: str = "cpu",
     precision: Literal["fp32", "bf16"] = "fp32",
@@ -165,16 +168,16 @@ def predict(
     Args:
         path: a video file, a folder of frames, or a DAVIS or YouTube-VIS root.
         out: folder to fill; a run that was stopped goes on.
-        split: which videos of a root.
+        split: which videos of a root; the held-out ones (val, valid, ...) when not given.
         checkpoint: weights; those of the toy profile that ship with the package when not given.
         device: cpu, cuda, mps, ...
         precision: of the network: bf16 is faster where the processor has it.
         compiled: run the network through torch.compile: for many videos, as it takes minutes.
     """
-    from tagvis_lite.data.find import read_videos
+    from tagvis_lite.data.find import find_videos
     from tagvis_lite.shipped import shipped
 
-    videos, video_ids = read_videos(path, split)
+    videos, video_ids = find_videos(path, split, truth=False)
     weights = checkpoint or shipped("checkpoints/toy.safetensors")
 
     # They import torchvision, which takes seconds: a mistake in the path is told before.

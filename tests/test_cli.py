@@ -22,8 +22,9 @@ from tiny_network import OVERRIDES, TINY, save_tiny
 from tagvis_lite.__main__ import main
 from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import PROFILES
-from tagvis_lite.data.davis import read_davis, read_label_map
-from tagvis_lite.data.files import read_video_file, write_video_file
+from tagvis_lite.data.davis import read_davis
+from tagvis_lite.data.label_maps import read_label_map
+from tagvis_lite.data.video_file import read_video_file, write_video_file
 from tagvis_lite.data.youtube_vis import read_youtube_vis
 from tagvis_lite.model.network import TagVIS
 
@@ -352,9 +353,12 @@ MISTAKES = {
         f"predict {{w}}/frames/00000.jpg --out {{out}} {TINY_WEIGHTS}",
         "{w}/frames/00000.jpg",
     ),
-    "davis split": (f"predict {{w}}/davis --out {{out}} {TINY_WEIGHTS}", "{w}/davis/ImageSets"),
+    "davis split": (
+        f"predict {{w}}/davis --split val --out {{out}} {TINY_WEIGHTS}",
+        "{w}/davis/ImageSets",
+    ),
     "youtube-vis split": (
-        f"predict {SAMPLE}/youtube-vis --out {{out}} {TINY_WEIGHTS}",
+        f"predict {SAMPLE}/youtube-vis --split val --out {{out}} {TINY_WEIGHTS}",
         f"{SAMPLE}/youtube-vis holds neither val/instances.json",
     ),
     "no weights": (
@@ -530,7 +534,7 @@ def test_an_interrupt_is_no_traceback(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sources, "read_training_data", interrupt)
+    monkeypatch.setattr(sources, "find_training_data", interrupt)
     with pytest.raises(SystemExit) as caught:
         tagvis(f"train --out {tmp_path}/run --data {SAMPLE}/davis --accelerator cpu")
     assert caught.value.code == 130

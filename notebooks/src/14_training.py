@@ -40,7 +40,7 @@ from tagvis_lite.clips import ClipDataset, clip_loader, make_clip, spread_indice
 from tagvis_lite.config import PROFILES
 from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
 from tagvis_lite.course.checks.lesson_14 import check_training_step
-from tagvis_lite.data.find import read_training_data, toy_training_data
+from tagvis_lite.data.find import find_training_data, toy_training_data
 from tagvis_lite.inference import predict_clip
 from tagvis_lite.losses import overall_loss
 from tagvis_lite.model.network import TagVIS
@@ -89,7 +89,7 @@ device = "cuda" if torch.cuda.is_available() else "cpu"
 
 # %%
 if DATA:
-    data = read_training_data(Path(DATA))
+    data = find_training_data(Path(DATA))
 else:
     number = (config.train.steps or 1) * config.train.batch_size
     data = toy_training_data(number, 16, config.data.clip_frames)

@@ -20,13 +20,11 @@ def davis(out: Path, archive: Path | None = None, sha256: str | None = None) -> 
         sha256: what the SHA-256 of the archive must be. Its makers publish none; the one that was
             found is printed.
     """
-    from tagvis_lite.data.integrity import check_root, report_table
     from tagvis_lite.data.obtain import obtain_davis
 
     root, found = obtain_davis(out, archive, sha256=sha256)
     print(f"SHA-256 of the archive: {found}")
-    print(report_table(check_root(root, decode=False)))
-    print(f"{root} is ready; to decode every frame once: tagvis data check {root}")
+    print(f"{root} is ready; to look at every file: tagvis data check {root}")
 
 
 def youtube_vis(archives: Path, out: Path) -> None:
@@ -48,17 +46,20 @@ def check(root: Positional[Path], fast: bool = False) -> None:
     """Look at every file of a DAVIS or YouTube-VIS root; exit code 1 if anything is wrong.
 
     Args:
-        root: of the data set.
-        fast: read only headers and ends of frames; damage in between is not found.
+        root: of the data set; a folder of frames or a video file will do, too.
+        fast: read only headers and ends of files; damage in between is not found.
     """
-    from tagvis_lite.data.integrity import check_root, report_table
+    from tagvis_lite.data.check import check_path
 
-    reports = check_root(root, decode=not fast)
-    # a sequence may stand in several lists
-    problems = list(dict.fromkeys(p for report in reports for p in report.problems))
+    reports = check_path(root.expanduser(), fast=fast)
+    problems = [problem for report in reports for problem in report.problems]
     for problem in problems:
         print(problem)
-    print(report_table(reports))
+    for report in reports:
+        print(
+            f"{report.name}: {report.videos} videos, {report.frames} frames, "
+            f"{report.label_maps} label maps, {len(report.problems)} problems"
+        )
     if problems:
         raise SystemExit(1)
 

@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from tagvis_lite.atomic import write_atomically
 from tagvis_lite.config import Config, config_to_dict
-from tagvis_lite.data.files import write_video_file
+from tagvis_lite.data.video_file import write_video_file
 from tagvis_lite.evaluation.davis_submission import write_davis_result
 from tagvis_lite.evaluation.youtube_vis_submission import track_results, write_results
 from tagvis_lite.inference import predict_video

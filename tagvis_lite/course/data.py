@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tagvis_lite.config import PAPER, Config
-from tagvis_lite.data.find import read_videos
+from tagvis_lite.data.find import find_videos
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.video import Video
 
@@ -34,22 +34,22 @@ def lesson_network(profile: str, clip_frames: int) -> tuple[TagVIS, Config]:
     return TagVIS(replace(config.model, pretrained=False)).eval(), config
 
 
-def lesson_video(data: str, number: int = 0, split: str = "val") -> Video:
+def lesson_video(data: str, number: int = 0, split: str | None = None) -> Video:
     """Video `number` of the toy test split, or of the reader's own data.
 
     Args:
         data: the lesson's DATA: empty for toy videos; else a video file, a folder of frames, or a
             DAVIS or YouTube-VIS root.
         number: counted from 0.
-        split: of a root.
+        split: of a root; the held-out one when not given.
 
     Raises:
         IndexError: fewer videos than that.
-        FileNotFoundError, ValueError: see `read_videos`.
+        FileNotFoundError, ValueError: see `find_videos`.
     """
     if not data:
         return toy_split("test", number + 1)[number]
-    videos, _ = read_videos(Path(data), split)
+    videos, _ = find_videos(Path(data), split)
     if number >= len(videos):
         raise IndexError(f"{data} has {len(videos)} videos, so there is no number {number}")
     return videos[number]

@@ -14,131 +14,26 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-from PIL import Image
-
 from tagvis_lite.atomic import replacing, replacing_folder
-from tagvis_lite.data.files import (
+from tagvis_lite.data.images import (
     ImageFrames,
     check_file_name,
-    check_size,
     frames_to_write,
     image_size,
     list_images,
-    opened_image,
     write_jpeg,
 )
+from tagvis_lite.data.label_maps import LabelMaps, write_label_map
 from tagvis_lite.video import BACKGROUND, VOID, Video
 
 OBJECT = 1
 """Category of every instance: DAVIS has no other."""
-
-
-def _colour_map() -> np.ndarray:
-    ids = np.arange(256)
-    colours = np.zeros((256, 3), np.uint8)
-    for bit in range(8):
-        colours[:, bit % 3] |= (((ids >> bit) & 1) << (7 - bit // 3)).astype(np.uint8)
-    return colours
-
-
-PALETTE = _colour_map()
-"""Colour of each id, uint8 256 x 3: the PASCAL VOC colour map, which DAVIS uses. The bits of an id
-go to red, green and blue in turn, the lowest to the most significant bits of the colours."""
-
-
-# ---------------------------------------------------------------- one label map
-
-
-def read_label_map(path: str | Path, *, foreground_255: bool = False) -> np.ndarray:
-    """Read the ids in a PNG with a palette, in grey, or of 1 bit: uint8, H x W.
-
-    Pillow gives the indices, where OpenCV would give the colours of the palette.
-
-    Args:
-        path: the file.
-        foreground_255: 255 is the object of a binary mask (DAVIS 2016) and becomes id 1.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: truncated, no PNG, or a PNG that holds colours instead of ids.
-    """
-    image = _opened_label_map(Path(path), decode=True)
-    ids = np.array(image, np.uint8)
-    if foreground_255:
-        ids[ids == VOID] = 1
-    return ids
-
-
-def label_map_size(path: Path) -> tuple[int, int]:
-    """H x W from the header of a label map. Raises as `read_label_map`, but reads no pixels."""
-    image = _opened_label_map(path, decode=False)
-    return image.height, image.width
-
-
-def _opened_label_map(path: Path, *, decode: bool) -> Image.Image:
-    with opened_image(path, ("PNG",)) as image:
-        # Pillow stretches grey levels of 2 or 4 bits to 0..255; how they are stored says so.
-        stretched = any(tile[3] in ("L;2", "L;4") for tile in getattr(image, "tile", ()))
-        if decode:
-            image.load()
-    if image.mode not in ("P", "L", "1") or stretched:
-        held = "grey levels of 2 or 4 bits" if stretched else f"pixels of mode {image.mode}"
-        raise ValueError(
-            f"{path} holds {held}, not ids: save label maps as PNGs with a palette, or in grey of "
-            "8 bits (tagvis_lite.data.davis.write_label_map does; OpenCV loses the palette)"
-        )
-    return image
-
-
-def write_label_map(path: str | Path, ids: np.ndarray) -> None:
-    """Write uint8 H x W ids as a PNG with the palette of DAVIS, atomically.
-
-    Raises:
-        ValueError: `ids` of another type or shape.
-    """
-    path = Path(path)
-    if ids.dtype != np.uint8 or ids.ndim != 2 or ids.size == 0:
-        raise ValueError(f"{path}: label map is {ids.dtype} {ids.shape}, expected uint8 H x W")
-    image = Image.fromarray(ids)
-    image.putpalette(PALETTE.tobytes())
-    with replacing(path) as temporary:
-        image.save(temporary, "PNG")
-
-
-@dataclass(frozen=True)
-class LabelMaps:
-    """The label maps of one sequence, each decoded to uint8 H x W when it is asked for.
-
-    Attributes:
-        paths: T files.
-        size: H x W that every label map must have.
-        single_object: masks of DAVIS 2016, 0 and 255, which become ids 0 and 1.
-    """
-
-    paths: tuple[Path, ...]
-    size: tuple[int, int]
-    single_object: bool = False
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int, /) -> np.ndarray:
-        path = self.paths[index]
-        ids = read_label_map(path)
-        check_size(path, ids.shape, self.size)
-        if not self.single_object:
-            return ids
-        present = np.flatnonzero(np.bincount(ids.ravel(), minlength=256)).tolist()
-        if set(present) - {BACKGROUND} not in (set(), {1}, {VOID}):
-            raise ValueError(
-                f"{path} holds ids {present}, but a DAVIS-2016 mask has only 0 and 255: drop "
-                "single_object=True"
-            )
-        return (ids != BACKGROUND).astype(np.uint8)
+ANNOTATIONS = ("Annotations_unsupervised", "Annotations")
+"""Folders of label maps, the preferred one first."""
+OF_2016 = ("2016", "480p")
+"""Folders of lists of DAVIS 2016."""
 
 
 # ---------------------------------------------------------------- reading a root
@@ -146,25 +41,29 @@ class LabelMaps:
 
 def read_davis(
     root: str | Path,
-    split: str = "val",
+    split: str | None = "val",
     *,
-    year: str = "2017",
-    resolution: str = "480p",
-    single_object: bool = False,
+    year: str | None = None,
+    single_object: bool | None = None,
+    truth: bool = True,
 ) -> list[Video]:
     """Read a split of a DAVIS root; frames and label maps are decoded when they are asked for.
 
     Every instance has category 1, 'object': `categories` lists all 254 ids there could be, because
-    which of them occur is known only after decoding. `ids` is None where a sequence has no
-    annotations (the test splits).
+    which of them occur is known only after decoding. `ids` is None where a sequence has no label
+    maps (the test splits), or has one for its first frame alone (the semi-supervised task).
 
     Args:
-        root: the folder that holds `JPEGImages` and `ImageSets`.
+        root: the folder that holds `JPEGImages` and `ImageSets`. Frames are those in 480p, or in
+            the only folder of another resolution.
         split: a file in `ImageSets/<year>`. Its lines are names of sequences, or pairs of a frame
-            and its annotation, as in DAVIS 2016 (whose own folder is `ImageSets/<resolution>`).
-        year: "2017", "2019" (the splits of the challenge) or "2016".
-        resolution: folder of frames and annotations, "480p" or "Full-Resolution".
-        single_object: the masks are those of DAVIS 2016, where 255 is the object and not void.
+            and its annotation, as in DAVIS 2016 (whose own folder is `ImageSets/480p`). None reads
+            every sequence that has frames, and needs no list.
+        year: "2017", "2019" (the splits of the challenge) or "2016"; 2017 when not given, or else
+            the year that has the split.
+        single_object: the masks are those of DAVIS 2016, where 255 is the object and not void; so
+            they are when not given and the list is one of 2016.
+        truth: without it, label maps are not looked at, and every `ids` is None.
 
     Raises:
         NotADirectoryError: `root`, its frames, or the frames of a sequence are not there.
@@ -172,49 +71,66 @@ def read_davis(
         ValueError: a list that holds no names; masks of DAVIS 2016 without `single_object`, or the
             reverse; a label map of another size than the frames. On access too: damaged files.
     """
-    root = Path(root)
+    root = Path(root).expanduser()
+    frames = frames_folder(root)
+    if split is None:
+        names = sorted(path.name for path in frames.iterdir() if path.is_dir())
+    else:
+        listing = find_list(root, split, year)
+        names = read_list(listing)
+        if single_object is None:
+            single_object = listing.parent.name in OF_2016
+    return [read_sequence(frames / name, bool(single_object), truth=truth) for name in names]
+
+
+def frames_folder(root: Path) -> Path:
+    """The folder with a folder of frames for each sequence: that of 480p, or the only one.
+
+    Raises:
+        NotADirectoryError: there is none, or there are several of other resolutions.
+    """
     if not root.is_dir():
         raise NotADirectoryError(
             f"{root}: no such folder; a DAVIS root holds JPEGImages, Annotations and ImageSets"
         )
-    if not (root / "JPEGImages" / resolution).is_dir():
+    folders = sorted(path for path in root.glob("JPEGImages/*") if path.is_dir())
+    wanted = root / "JPEGImages" / "480p"
+    if wanted in folders:
+        return wanted
+    if len(folders) != 1:
         raise NotADirectoryError(
-            f"{root / 'JPEGImages' / resolution}: no such folder of frames; give the folder that "
-            "holds JPEGImages, and its resolution (480p, Full-Resolution)"
+            f"{wanted}: no such folder of frames; give the folder that holds JPEGImages/480p (its "
+            f"folders are {[folder.name for folder in folders]})"
         )
-    frames_root = root / "JPEGImages" / resolution
-    annotations_root = find_annotations(root, year, resolution)
-    return [
-        _read_sequence(frames_root, annotations_root, name, single_object)
-        for name in read_split(root, split, year, resolution)
-    ]
+    return folders[0]
 
 
-def find_annotations(root: Path, year: str, resolution: str) -> Path | None:
-    """The folder with a folder of label maps for each sequence; None if the root has none."""
-    candidates = [root / folder / resolution for folder in _annotation_folders(year)]
-    return next((folder for folder in candidates if folder.is_dir()), None)
+def split_lists(root: Path, year: str | None = None) -> list[Path]:
+    """The lists of a root, or of one of its years: those of 2017 first, of 2016 last."""
+    folders = {None: ("2017", "2019", *OF_2016), "2016": OF_2016}.get(year, (year,))
+    return [p for folder in folders for p in sorted(root.glob(f"ImageSets/{folder}/*.txt"))]
 
 
-def _annotation_folders(year: str) -> tuple[str, ...]:
-    """Names of the folder of annotations, the preferred one first."""
-    return ("Annotations",) if year == "2016" else ("Annotations_unsupervised", "Annotations")
-
-
-def read_split(root: Path, split: str, year: str, resolution: str) -> list[str]:
-    """Names of the sequences of a split, each once, in the order of its list."""
-    path = root / "ImageSets" / year / f"{split}.txt"
-    if year == "2016" and not path.is_file():
-        of_2016 = root / "ImageSets" / resolution / f"{split}.txt"
-        path = of_2016 if of_2016.is_file() else path
-    if not path.is_file():
-        others = sorted(other.stem for other in path.parent.glob("*.txt"))
-        sequences = sorted(p.name for p in (root / "JPEGImages" / resolution).iterdir())[:3]
+def find_list(root: Path, split: str, year: str | None = None) -> Path:
+    """The list of a split. Raises FileNotFoundError, with the splits there are."""
+    lists = split_lists(root, year)
+    found = next((path for path in lists if path.stem == split), None)
+    if found is None:
+        splits = ", ".join(dict.fromkeys(path.stem for path in lists))
         raise FileNotFoundError(
-            f"{path}: no such list; "
-            + (f"splits here are {others}" if others else f"no list for year {year} is here")
-            + f". Choose another split or year, or write one sequence name a line ({sequences}...)"
+            f"{root / 'ImageSets' / (year or '2017') / split}.txt: no such list; "
+            + (f"splits here are {splits}: choose one, or " if splits else "")
+            + "write one sequence name a line"
         )
+    return found
+
+
+def read_list(path: Path) -> list[str]:
+    """Names of the sequences of a split, each once, in the order of its list.
+
+    Raises:
+        ValueError: no text, no name in it, or one that is no name of a folder.
+    """
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
@@ -232,10 +148,9 @@ def _sequence_of_line(line: str, path: Path) -> str:
     return name
 
 
-def _read_sequence(
-    frames_root: Path, annotations_root: Path | None, name: str, single_object: bool
-) -> Video:
-    folder = frames_root / name
+def read_sequence(folder: Path, single_object: bool = False, *, truth: bool = True) -> Video:
+    """Read one sequence by its folder of frames. Arguments and errors are those of `read_davis`."""
+    name = folder.name
     if not folder.is_dir():
         raise NotADirectoryError(
             f"{folder}: no such folder, but the split lists sequence {name!r}; download it, or "
@@ -246,23 +161,32 @@ def _read_sequence(
         raise FileNotFoundError(f"{folder} holds no .jpg: download the sequence again")
     frame_names = [path.stem for path in paths]
     frames = ImageFrames(paths, image_size(paths[0]))
-    if annotations_root is None or not (annotations_root / name).is_dir():
+    maps_folder = label_maps_folder(folder, single_object) if truth else None
+    maps = list_images(maps_folder, (".png",)) if maps_folder else ()
+    first_alone = len(paths) > 1 and [path.stem for path in maps] == frame_names[:1]
+    if maps_folder is None or first_alone:
         return Video(name, frames, frame_names=frame_names)
 
-    annotations = list_images(annotations_root / name, (".png",))
-    odd = sorted({path.stem for path in annotations} ^ set(frame_names))
+    odd = sorted({path.stem for path in maps} ^ set(frame_names))
     if odd:
         raise FileNotFoundError(
-            f"sequence {name!r}: {len(paths)} frames in {folder} but {len(annotations)} label maps "
-            f"in {annotations_root / name}; the first without a partner is {odd[0]!r}. Download "
-            "both again, or remove the label maps to read the frames alone"
+            f"sequence {name!r}: {len(paths)} frames in {folder} but {len(maps)} label maps in "
+            f"{maps_folder}; the first without a partner is {odd[0]!r}. Download both again, or "
+            "remove the label maps to read the frames alone"
         )
-    ids = LabelMaps(annotations, frames.size, single_object)
+    ids = LabelMaps(maps, frames.size, single_object, 1 if single_object else VOID)
     if single_object:
         _ = ids[0]
     else:
         _refuse_binary_masks(ids)
     return Video(name, frames, ids, dict.fromkeys(range(1, VOID), OBJECT), frame_names)
+
+
+def label_maps_folder(frames: Path, single_object: bool = False) -> Path | None:
+    """The folder of label maps of the sequence whose frames lie in root/JPEGImages/480p/name."""
+    kinds = ANNOTATIONS[::-1] if single_object else ANNOTATIONS
+    folders = [frames.parents[2] / kind / frames.parent.name / frames.name for kind in kinds]
+    return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def _refuse_binary_masks(ids: LabelMaps) -> None:
@@ -291,7 +215,6 @@ def write_davis(
     split: str,
     *,
     year: str = "2017",
-    resolution: str = "480p",
     resume: bool = False,
 ) -> None:
     """Write videos as a split of a DAVIS root.
@@ -306,7 +229,6 @@ def write_davis(
         videos: taken one at a time; without `ids`, only frames are written.
         split: name of the list, `ImageSets/<year>/<split>.txt`.
         year: with "2016", label maps go to `Annotations`, else to `Annotations_unsupervised`.
-        resolution: folder of frames and label maps.
         resume: go on with the split of a killed run: sequences that are there are left alone.
 
     Raises:
@@ -314,8 +236,8 @@ def write_davis(
         ValueError: no videos, names that are no file names, or see `frames_to_write`.
     """
     root = Path(root)
-    for name in (split, year, resolution):
-        check_file_name(name, "split, year and resolution name files and folders")
+    for name in (split, year):
+        check_file_name(name, "split and year name files and folders")
     listing = root / "ImageSets" / year / f"{split}.txt"
     if listing.exists():
         if resume:
@@ -324,8 +246,8 @@ def write_davis(
     names: list[str] = []
     for video in videos:
         check_file_name(video.name, "name of a video")
-        folder = root / "JPEGImages" / resolution / video.name
-        annotations = root / _annotation_folders(year)[0] / resolution / video.name
+        folder = root / "JPEGImages" / "480p" / video.name
+        annotations = root / ANNOTATIONS[year == "2016"] / "480p" / video.name
         names.append(video.name)
         if resume and folder.exists():
             continue

@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tagvis_lite.data.davis import read_davis
-from tagvis_lite.data.files import list_images, open_video
+from tagvis_lite.data.davis import read_davis, split_lists
+from tagvis_lite.data.images import IMAGE_SUFFIXES, read_image_folder
 from tagvis_lite.data.toy import CATEGORIES, ToyConfig, toy_split, with_frames_to_drop
+from tagvis_lite.data.video_file import read_video_file
 from tagvis_lite.data.youtube_vis import read_youtube_vis
 from tagvis_lite.video import Video
 
 TOY_TRAIN, TOY_VALIDATION = 2000, 32
 """Toy videos rendered for training and for choosing the best weights."""
+HELD_OUT = ("val", "valid", "validation", "test-dev", "test", "test-challenge")
+"""Names of splits that nothing is trained on: where several are there, the first is meant."""
 
 
 @dataclass(frozen=True)
@@ -37,52 +40,89 @@ def toy_training_data(
     )
 
 
-def read_training_data(root: Path) -> TrainingData:
-    """Training data of a DAVIS-2017 or YouTube-VIS root.
+# ---------------------------------------------------------------- roots of data sets
+
+
+def is_davis(root: Path) -> bool:
+    """Whether a folder is the root of a data set in the layout of DAVIS."""
+    return (root / "ImageSets").is_dir()
+
+
+def youtube_vis_splits(root: Path) -> dict[str, Path]:
+    """Annotation file of each split: <split>/instances.json (2021) or <split>.json (2019)."""
+    named = (*HELD_OUT, "train")
+    beside = {
+        path.stem: path
+        for path in root.glob("*.json")
+        if path.stem in named or (root / path.stem).is_dir()
+    }
+    inside = {path.parent.name: path for path in root.glob("*/instances.json")}
+    return dict(sorted((beside | inside).items()))
+
+
+def held_out_split(root: Path) -> str:
+    """The split of a root that is predicted and scored unless another is asked for.
+
+    Raises:
+        FileNotFoundError: it has none of the usual names.
+    """
+    names = (
+        [path.stem for path in split_lists(root)] if is_davis(root) else youtube_vis_splits(root)
+    )
+    for name in HELD_OUT:
+        if name in names:
+            return name
+    raise FileNotFoundError(
+        f"{root} has no split named {', '.join(HELD_OUT)}: "
+        + (f"choose one of {', '.join(names)} (--split)" if names else "write a list of one")
+    )
+
+
+def find_training_data(root: str | Path) -> TrainingData:
+    """Training data of a DAVIS or YouTube-VIS root.
 
     DAVIS has splits `train` and `val`. The validation annotations of YouTube-VIS are not public, so
     every tenth training video is held out instead.
 
     Raises:
         NotADirectoryError: no such folder.
-        FileNotFoundError: the root has neither layout.
+        FileNotFoundError: the root has neither layout, or no split to hold out.
         ValueError: fewer than two videos, of which one is to be held out; or see `read_davis` and
             `read_youtube_vis`.
     """
+    root = Path(root).expanduser()
     if not root.is_dir():
         raise NotADirectoryError(f"{root}: no such folder of training data")
-    if (root / "ImageSets").is_dir():
-        splits = [p.stem for p in sorted((root / "ImageSets" / "2017").glob("*.txt"))]
-        held_out = "val" if "val" in splits else "validation"
+    if split_lists(root):
         return TrainingData(
-            read_davis(root, "train"),
-            read_davis(root, held_out),
-            num_classes=2,
+            read_davis(root, "train"), read_davis(root, held_out_split(root)), num_classes=2
         )
-    annotations = youtube_vis_annotations(root, "train")
+    annotations = youtube_vis_splits(root).get("train")
     if annotations is None:
         raise FileNotFoundError(
             f"{root} holds neither ImageSets/2017/train.txt (DAVIS) nor train/instances.json or "
             "train.json (YouTube-VIS): see data/README.md for both layouts"
         )
     dataset = read_youtube_vis(annotations, root / "train")
-    held_out_videos = dataset.videos[::10]
-    train = [v for k, v in enumerate(dataset.videos) if k % 10]
+    train = [video for k, video in enumerate(dataset.videos) if k % 10]
     if not train:
         raise ValueError(f"{annotations} has one video: training needs two, one to be held out")
-    return TrainingData(train, held_out_videos, num_classes=max(dataset.categories) + 1)
+    return TrainingData(train, dataset.videos[::10], num_classes=max(dataset.categories) + 1)
 
 
-def youtube_vis_annotations(root: Path, split: str) -> Path | None:
-    """The annotation file of a split: <split>/instances.json (2021) or <split>.json (2019)."""
-    for candidate in (root / split / "instances.json", root / f"{split}.json"):
-        if candidate.is_file():
-            return candidate
-    return None
+# ---------------------------------------------------------------- videos
 
 
-def read_videos(path: Path, split: str = "val") -> tuple[list[Video], Mapping[str, int] | None]:
+def find_videos(
+    path: str | Path, split: str | None = None, *, truth: bool = True
+) -> tuple[list[Video], Mapping[str, int] | None]:
     """Videos to predict: a split of a DAVIS or YouTube-VIS root, a folder of frames, or a file.
+
+    Args:
+        path: the root, folder or file; `~` is the home folder.
+        split: of a root; the held-out one when not given.
+        truth: without it, label maps of a DAVIS root are not looked at: they may be missing,
+            incomplete or damaged.
 
     Returns:
         The videos, and the `video_id` of each name where YouTube-VIS annotations give one.
@@ -91,19 +131,34 @@ def read_videos(path: Path, split: str = "val") -> tuple[list[Video], Mapping[st
         FileNotFoundError: nothing is at `path`, or the split is not there.
         ValueError: something is, but none of these; or see the readers of each.
     """
-    if (path / "ImageSets").is_dir():
-        return read_davis(path, split), None
-    annotations = youtube_vis_annotations(path, split)
-    if annotations is not None:
-        dataset = read_youtube_vis(annotations, path / split)
-        return dataset.videos, dataset.video_ids
-    splits = sorted(
-        {p.parent.name for p in path.glob("*/instances.json")}
-        | {p.stem for p in path.glob("*.json")}
-    )
-    if splits and not list_images(path):
+    path = Path(path).expanduser()
+    if is_davis(path):
+        return read_davis(path, split or held_out_split(path), truth=truth), None
+    splits = youtube_vis_splits(path)
+    if not splits:
+        return [open_video(path)], None
+    split = split or held_out_split(path)
+    if split not in splits:
         raise FileNotFoundError(
             f"{path} holds neither {split}/instances.json nor {split}.json: choose another split "
             f"({', '.join(splits)})"
         )
-    return [open_video(path)], None
+    dataset = read_youtube_vis(splits[split], path / split)
+    return dataset.videos, dataset.video_ids
+
+
+def open_video(path: str | Path) -> Video:
+    """A folder of images or a video file, whichever `path` is.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        ValueError: a single image; or see `read_image_folder` and `read_video_file`.
+    """
+    path = Path(path).expanduser()
+    if path.is_dir():
+        return read_image_folder(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such folder of images or video file")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        raise ValueError(f"{path} is a single image: give the folder that holds all frames")
+    return read_video_file(path)

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from tagvis_lite.atomic import replacing, replacing_folder
-from tagvis_lite.data.files import (
+from tagvis_lite.data.images import (
     ImageFrames,
     check_file_name,
     frames_to_write,

@@ -232,8 +232,7 @@ def evaluate_davis_folder(
     results_dir: str | Path,
     split: str = "val",
     *,
-    year: str = "2017",
-    resolution: str = "480p",
+    year: str | None = None,
     single_object: bool = False,
     processes: int = 1,
 ) -> DavisScores:
@@ -244,7 +243,6 @@ def evaluate_davis_folder(
         results_dir: one folder of label maps for each sequence of the split.
         split: the list of sequences in `ImageSets/<year>`.
         year: "2016", "2017" or "2019".
-        resolution: folder of the frames and annotations: "480p" or "Full-Resolution".
         single_object: 255 is the one object, in ground truth and result (DAVIS-2016), not void.
         processes: see `evaluate_davis`; no more are started than there are sequences.
 
@@ -253,9 +251,7 @@ def evaluate_davis_folder(
         ValueError: a file that is no label map, no ground truth, or see `sequence_scores`.
     """
     sequences: list[tuple[str, Frames, Frames]] = []
-    for video in read_davis(
-        ground_truth_root, split, year=year, resolution=resolution, single_object=single_object
-    ):
+    for video in read_davis(ground_truth_root, split, year=year, single_object=single_object):
         if video.ids is None:
             raise ValueError(
                 f"{ground_truth_root}: sequence {video.name!r} of split {split!r} has no "

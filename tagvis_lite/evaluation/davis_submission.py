@@ -6,16 +6,13 @@ The check finds what the challenge server would refuse, all of it at once, befor
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from tagvis_lite.data.davis import read_davis, read_label_map, write_label_map
-from tagvis_lite.data.files import check_file_name, check_size, opened_image
-from tagvis_lite.data.integrity import Problem
+from tagvis_lite.data.davis import read_davis
+from tagvis_lite.data.images import check_file_name, opened_image
+from tagvis_lite.data.label_maps import LabelMaps, read_label_map, write_label_map
 from tagvis_lite.evaluation.davis_sequence import MAX_PROPOSALS
-from tagvis_lite.video import BACKGROUND, VOID, Tracks, Video
+from tagvis_lite.video import VOID, Tracks, Video
 
 
 def write_davis_result(tracks: Tracks, results_dir: str | Path) -> None:
@@ -36,39 +33,6 @@ def write_davis_result(tracks: Tracks, results_dir: str | Path) -> None:
         write_label_map(path, ids)
 
 
-@dataclass(frozen=True)
-class ResultFrames:
-    """The label maps of one sequence, each decoded to uint8 H x W when it is asked for.
-
-    Attributes:
-        paths: T files.
-        size: H x W that every label map must have.
-        single_object: masks of 0 and 255 (DAVIS-2016) are taken as id 1; ids stay what they are.
-    """
-
-    paths: tuple[Path, ...]
-    size: tuple[int, int]
-    single_object: bool = False
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int, /) -> np.ndarray:
-        path = self.paths[index]
-        ids = read_label_map(path)
-        check_size(path, ids.shape, self.size)
-        largest = int(ids.max())
-        if self.single_object and largest == VOID:
-            if ((ids != BACKGROUND) & (ids != VOID)).any():
-                raise ValueError(f"{path} mixes 255 with ids: write ids from 1 to {MAX_PROPOSALS}")
-            return (ids != BACKGROUND).astype(np.uint8)
-        if largest == VOID:
-            raise ValueError(f"{path} has id 255: {_ADVICE_255}")
-        if largest > MAX_PROPOSALS:
-            raise ValueError(f"{path} has id {largest}: {_ADVICE_TOO_MANY}")
-        return ids
-
-
 _ADVICE_255 = (
     "a result has no void; write the object of a binary mask as 1 (or score it with "
     "single_object=True where the ground truth is DAVIS-2016)"
@@ -81,7 +45,7 @@ _ADVICE_TOO_MANY = (
 
 def read_davis_result(
     results_dir: str | Path, video: Video, *, single_object: bool = False
-) -> ResultFrames:
+) -> LabelMaps:
     """The result of a sequence with ground truth: a label map for each of its frames, by name.
 
     Raises:
@@ -98,7 +62,7 @@ def read_davis_result(
             f"{video.name!r}, {len(missing)} have none. Every frame needs one, empty or not"
         )
     _, height, width = video.read_ids([0]).shape
-    return ResultFrames(paths, (height, width), single_object)
+    return LabelMaps(paths, (height, width), single_object, MAX_PROPOSALS)
 
 
 def _paths(results_dir: str | Path, sequence: str, frame_names: Sequence[str]) -> tuple[Path, ...]:
@@ -110,9 +74,8 @@ def check_davis_submission(
     results_dir: str | Path,
     split: str = "val",
     *,
-    year: str = "2017",
-    resolution: str = "480p",
-) -> list[Problem]:
+    year: str | None = None,
+) -> list[str]:
     """Everything that is wrong with a folder of results, in the order of the split's list.
 
     Frames and their size come from `JPEGImages`, so splits without public annotations can be
@@ -123,7 +86,6 @@ def check_davis_submission(
         results_dir: one folder of indexed PNGs for each sequence.
         split: a list of sequences in `ImageSets/<year>`.
         year: "2017", or "2019" for the splits of the challenge.
-        resolution: folder of the frames: "480p" or "Full-Resolution".
 
     Returns:
         the problems; an empty list where there is none.
@@ -133,21 +95,21 @@ def check_davis_submission(
     """
     results = Path(results_dir)
     if not results.is_dir():
-        return [Problem(results, "no such folder; if the results are packed, unpack them first")]
-    videos = read_davis(davis_root, split, year=year, resolution=resolution)
+        return [f"{results}: no such folder; if the results are packed, unpack them first"]
+    videos = read_davis(davis_root, split, year=year, truth=False)
     return [problem for video in videos for problem in _check_sequence(video, results)]
 
 
-def _check_sequence(video: Video, results: Path) -> Iterator[Problem]:
+def _check_sequence(video: Video, results: Path) -> Iterator[str]:
     folder = results / video.name
     if not folder.is_dir():
-        yield Problem(folder, f"no such folder; the sequence needs {len(video)} label maps in it")
+        yield f"{folder}: no such folder; the sequence needs {len(video)} label maps in it"
         return
     height, width = video.frames[0].shape[:2]
     for path in _paths(results, video.name, video.frame_names):
         message = _check_label_map(path, height, width)
         if message:
-            yield Problem(path, message)
+            yield f"{path}: {message}"
 
 
 def _check_label_map(path: Path, height: int, width: int) -> str:
@@ -166,7 +128,7 @@ def _check_label_map(path: Path, height: int, width: int) -> str:
         if mode != "P":
             return (
                 f"has no palette (its mode is {mode!r}); write ids as an indexed PNG, as "
-                "tagvis_lite.data.davis.write_label_map does"
+                "tagvis_lite.data.label_maps.write_label_map does"
             )
         largest = int(read_label_map(path).max())
     except ValueError as error:

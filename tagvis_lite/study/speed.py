@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from tagvis_lite.config import Config
-from tagvis_lite.data.files import read_image_folder, write_jpeg
+from tagvis_lite.data.images import read_image_folder, write_jpeg
 from tagvis_lite.data.toy import ToyConfig, render_video
 from tagvis_lite.estimate import gemm_rate
 from tagvis_lite.evaluation.davis_submission import write_davis_result

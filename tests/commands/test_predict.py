@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from tagvis_lite.commands.predict import predict_to_files
 from tagvis_lite.config import TOY, Config
-from tagvis_lite.data.davis import read_label_map
-from tagvis_lite.data.files import read_video_file
+from tagvis_lite.data.label_maps import read_label_map
+from tagvis_lite.data.video_file import read_video_file
 from tagvis_lite.video import Prediction, Video
 from tagvis_lite.views.overlay import instance_colours
 

@@ -19,13 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from tagvis_lite.data.davis import (
-    PALETTE,
-    read_davis,
-    read_label_map,
-    write_davis,
-    write_label_map,
-)
+from tagvis_lite.data.davis import read_davis, write_davis
+from tagvis_lite.data.label_maps import PALETTE, read_label_map, write_label_map
 from tagvis_lite.video import Video
 
 moderate = settings(
@@ -108,16 +103,6 @@ def test_grey_and_1_bit_label_maps(tmp_path: Path, ids: np.ndarray) -> None:
         assert np.array_equal(read_label_map(path), np.asarray(image))
 
 
-@moderate
-@given(ids=LABEL_MAPS)
-def test_foreground_255_is_id_1(tmp_path: Path, ids: np.ndarray) -> None:
-    path = tmp_path / "map.png"
-    write_label_map(path, ids)
-    read = read_label_map(path, foreground_255=True)
-    assert np.array_equal(read == 1, (ids == 255) | (ids == 1))
-    assert np.array_equal(read[ids != 255], ids[ids != 255])
-
-
 def grey_png_of_4_bits(path: Path) -> None:
     """Two pixels, grey levels 1 and 2 of 15, which decoders turn into 17 and 34."""
 
@@ -197,7 +182,7 @@ def test_root_round_trip(tmp_path: Path, lengths: list[int], seed: int, year: st
         some_video(f"sequence-{k}", number, seed=seed + k) for k, number in enumerate(lengths)
     ]
     write_davis(root, iter(videos), "mine", year=year)
-    read = read_davis(root, "mine", year=year)
+    read = read_davis(root, "mine", year=year, single_object=False)
     assert [video.name for video in read] == [video.name for video in videos]
     for written, video in zip(videos, read, strict=True):
         everything = range(len(written))
@@ -251,9 +236,12 @@ def test_lists_of_2016_hold_pairs_of_files(root: Path) -> None:
     listing = root / "ImageSets" / "2016" / "train.txt"
     listing.parent.mkdir()
     listing.write_text("\r\n".join(pairs) + "\r\n\r\n")
-    assert [v.name for v in read_davis(root, "train", year="2016")] == ["cows", "bear"]
+    make_binary(root)
+    for year in ("2016", None):
+        assert [v.name for v in read_davis(root, "train", year=year)] == ["cows", "bear"]
     listing.parent.rename(root / "ImageSets" / "480p")
-    assert [v.name for v in read_davis(root, "train", year="2016")] == ["cows", "bear"]
+    cows, bear = read_davis(root, "train")
+    assert (cows.name, bear.name, cows.read_ids([0]).max()) == ("cows", "bear", 1)
 
 
 def test_other_files_in_a_sequence_are_ignored(root: Path) -> None:
@@ -262,6 +250,20 @@ def test_other_files_in_a_sequence_are_ignored(root: Path) -> None:
         (folder / "._00000.png").write_text("left by an archiver")
         (folder / "Thumbs.db").write_text("left by a file manager")
     assert len(read_davis(root)[0]) == 3
+
+
+def test_every_sequence_that_has_frames_needs_no_list(root: Path) -> None:
+    shutil.rmtree(root / "ImageSets")
+    assert [video.name for video in read_davis(root, None)] == ["bear", "cows"]
+
+
+def test_another_resolution_is_read_where_it_is_the_only_one(root: Path) -> None:
+    for path in root.glob("*/480p"):
+        path.rename(path.with_name("Full-Resolution"))
+    assert read_davis(root)[0].read_ids([0]).shape == (1, HEIGHT, WIDTH)
+    (root / "JPEGImages" / "1080p").mkdir()
+    with pytest.raises(NotADirectoryError, match=r"480p: no such.*'1080p', 'Full-Resolution'"):
+        read_davis(root)
 
 
 # ---------------------------------------------------------------- 255: void, or the object
@@ -285,7 +287,7 @@ def test_masks_of_2016_are_recognised_after_empty_frames(root: Path) -> None:
 
 
 def test_single_object_is_refused_for_masks_of_2017(root: Path) -> None:
-    with pytest.raises(ValueError, match=r"00000\.png holds ids \[0, 1, 2, 255\].*drop single"):
+    with pytest.raises(ValueError, match=r"00000\.png mixes 255 with ids .*drop single"):
         read_davis(root, single_object=True)
 
 
@@ -335,11 +337,15 @@ FRAMES = "JPEGImages/480p/bear"
 BROKEN: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
     "no root": (lambda root: shutil.rmtree(root), NotADirectoryError, "DAVIS: no such folder"),
     "no frames": (remove("JPEGImages"), NotADirectoryError, "JPEGImages.480p: no such"),
-    "no lists": (remove("ImageSets"), FileNotFoundError, r"2017.val\.txt.*one sequence name"),
+    "no lists": (
+        remove("ImageSets"),
+        FileNotFoundError,
+        r"2017.val\.txt: no such list; write one",
+    ),
     "no split": (
         lambda root: (root / LIST).rename(root / "ImageSets/2017/train.txt"),
         FileNotFoundError,
-        r"val\.txt: no such list; splits here are \['train'\]",
+        r"val\.txt: no such list; splits here are train: choose one",
     ),
     "empty list": (write(LIST, b"\n \n"), ValueError, r"val\.txt is empty"),
     "list is no text": (write(LIST, b"\xff\xfe\x00"), ValueError, r"val\.txt is no text"),
@@ -358,6 +364,13 @@ BROKEN: dict[str, tuple[Callable[[Path], object], type[Exception], str]] = {
         "'bear': 3 frames .*2 label maps.*'00002'",
     ),
     "no map": (empty(MAPS), FileNotFoundError, "'bear': 3 frames .*0 label maps"),
+    "links to nothing": (
+        lambda root: [
+            path.unlink() or path.symlink_to("gone") for path in sorted((root / MAPS).iterdir())[1:]
+        ],
+        FileNotFoundError,
+        r"bear.00001\.png is a link .* 2 of the 3",
+    ),
     "other size": (
         write_map(f"{MAPS}/00000.png", HEIGHT, WIDTH + 1),
         ValueError,
@@ -442,8 +455,8 @@ def real() -> Path:
 
 def test_real_davis_2016(real: Path) -> None:
     with pytest.raises(ValueError, match="pass single_object=True"):
-        read_davis(real / "DAVIS-2016", "train", year="2016")
-    videos = read_davis(real / "DAVIS-2016", "train", year="2016", single_object=True)
+        read_davis(real / "DAVIS-2016", "train", single_object=False)
+    videos = read_davis(real / "DAVIS-2016", "train")
     official = json.loads((real / "davis.json").read_text())["sequences"]
     assert len(videos) == 9
     for video in videos:
@@ -455,16 +468,11 @@ def test_real_davis_2016(real: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["DAVIS-2017-void", "DAVIS-2017-first-frames"])
-def test_real_davis_2017(real: Path, folder: str, tmp_path: Path) -> None:
+def test_real_davis_2017(real: Path, folder: str) -> None:
     with pytest.raises(FileNotFoundError, match=r"ImageSets.2017.val\.txt"):
         read_davis(real / folder)
-    for part in ("JPEGImages", "Annotations"):
-        (tmp_path / part).symlink_to(real / folder / part)
-    names = sorted(path.name for path in (real / folder / "JPEGImages" / "480p").iterdir())
-    (tmp_path / "ImageSets" / "2017").mkdir(parents=True)
-    (tmp_path / "ImageSets" / "2017" / "val.txt").write_text("\n".join(names))
     official = json.loads((real / "davis.json").read_text())["sequences"]
-    for video in read_davis(tmp_path):
+    for video in read_davis(real / folder, None):
         ids, frame = video.read_ids([0])[0], video.read_frames([0])[0]
         assert ids.shape == frame.shape[:2]
         objects = set(np.unique(ids).tolist()) - {0, 255}

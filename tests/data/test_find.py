@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tagvis_lite.data.files import write_video_file
 from tagvis_lite.data.find import (
-    read_training_data,
-    read_videos,
+    find_training_data,
+    find_videos,
+    held_out_split,
     toy_training_data,
-    youtube_vis_annotations,
+    youtube_vis_splits,
 )
 from tagvis_lite.data.toy import CATEGORIES, ToyConfig, toy_split
+from tagvis_lite.data.video_file import write_video_file
 from tagvis_lite.data.youtube_vis import write_youtube_vis
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "toy"
@@ -36,10 +38,10 @@ def small_videos(number: int) -> list:
 
 @pytest.mark.parametrize(("split", "number"), [("train", 6), ("validation", 2), ("test", 6)])
 def test_a_split_of_either_layout(split: str, number: int) -> None:
-    videos, video_ids = read_videos(DAVIS, split)
+    videos, video_ids = find_videos(DAVIS, split)
     assert [video.name for video in videos] == names(split, number)
     assert video_ids is None
-    others, video_ids = read_videos(YOUTUBE_VIS, split)
+    others, video_ids = find_videos(YOUTUBE_VIS, split)
     assert [video.name for video in others] == names(split, number)
     entries = json.loads((YOUTUBE_VIS / split / "instances.json").read_text())["videos"]
     assert video_ids == {e["file_names"][0].partition("/")[0]: e["id"] for e in entries}
@@ -50,8 +52,8 @@ def test_a_split_of_either_layout(split: str, number: int) -> None:
 def test_the_layout_of_2019_has_its_json_beside_the_folder(tmp_path: Path) -> None:
     write_youtube_vis(tmp_path, small_videos(2), CATEGORIES, "valid")
     (tmp_path / "valid" / "instances.json").rename(tmp_path / "valid.json")
-    assert youtube_vis_annotations(tmp_path, "valid") == tmp_path / "valid.json"
-    videos, video_ids = read_videos(tmp_path, "valid")
+    assert youtube_vis_splits(tmp_path) == {"valid": tmp_path / "valid.json"}
+    videos, video_ids = find_videos(tmp_path)
     assert [video.name for video in videos] == names("train", 2)
     assert video_ids == {"toy-train-00000": 1, "toy-train-00001": 2}
 
@@ -60,7 +62,7 @@ def test_a_folder_of_frames_whatever_the_split(tmp_path: Path) -> None:
     folder = tmp_path / "bear"
     shutil.copytree(DAVIS / "JPEGImages" / "480p" / "toy-test-00000", folder)
     (folder / "camera.json").write_text("{}")
-    (video,), video_ids = read_videos(folder)
+    (video,), video_ids = find_videos(folder)
     assert (video.name, len(video), video_ids) == ("bear", 8, None)
     assert video.ids is None
 
@@ -68,14 +70,75 @@ def test_a_folder_of_frames_whatever_the_split(tmp_path: Path) -> None:
 def test_a_video_file(tmp_path: Path) -> None:
     frames = np.zeros((3, 16, 16, 3), np.uint8)
     write_video_file(tmp_path / "walk.mp4", frames, fps=12.5)
-    (video,), video_ids = read_videos(tmp_path / "walk.mp4")
+    (video,), video_ids = find_videos(tmp_path / "walk.mp4")
     assert (video.name, len(video), video.fps, video_ids) == ("walk", 3, 12.5, None)
+
+
+@pytest.mark.parametrize("root", [DAVIS, YOUTUBE_VIS], ids=["davis", "youtube-vis"])
+def test_the_held_out_split_unless_another_is_asked_for(root: Path, tmp_path: Path) -> None:
+    videos, _ = find_videos(root)
+    assert [video.name for video in videos] == names("validation", 2)
+    assert held_out_split(root) == "validation"
+    root = Path(shutil.copytree(root, tmp_path / "root"))
+    for path in (root / "ImageSets" / "2017" / "validation.txt", root / "validation"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    assert held_out_split(root) == "test"
+    for path in (root / "ImageSets" / "2017" / "test.txt", root / "test"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    with pytest.raises(FileNotFoundError, match=r"no split named val, .* choose one of train"):
+        find_videos(root)
+
+
+def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copytree(DAVIS, tmp_path / "davis")
+    assert len(find_videos("~/davis")[0]) == 2
+    assert len(find_training_data("~/davis").train) == 6
+    assert len(find_videos("~/davis/JPEGImages/480p/toy-test-00000")[0][0]) == 8
+
+
+def test_a_path_that_is_no_video(tmp_path: Path) -> None:
+    (tmp_path / "0.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"0\.png is a single image"):
+        find_videos(tmp_path / "0.png")
+
+
+LABELS = Path("Annotations_unsupervised") / "480p" / "toy-validation-00000"
+
+
+def first_alone(labels: Path) -> None:
+    for path in sorted(labels.iterdir())[1:]:
+        path.unlink()
+
+
+def one_less(labels: Path) -> None:
+    (labels / "00003.png").unlink()
+
+
+def damaged(labels: Path) -> None:
+    (labels / "00000.png").write_bytes(b"PNG")
+
+
+@pytest.mark.parametrize("damage", [first_alone, one_less, damaged])
+def test_truth_is_no_matter_where_none_is_needed(damage: Callable, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(DAVIS, tmp_path / "davis"))
+    damage(root / LABELS)
+    videos, _ = find_videos(root, truth=False)
+    assert [(video.name, len(video), video.ids) for video in videos] == [
+        ("toy-validation-00000", 8, None),
+        ("toy-validation-00001", 8, None),
+    ]
+    if damage is first_alone:  # the truth of the semi-supervised task is none of the whole video
+        assert [video.ids is None for video in find_videos(root)[0]] == [True, False]
+    else:
+        with pytest.raises((ValueError, FileNotFoundError), match="toy-validation-00000"):
+            find_videos(root)
 
 
 @pytest.mark.parametrize("root", [DAVIS, YOUTUBE_VIS], ids=["davis", "youtube-vis"])
 def test_a_split_that_is_not_there_is_named_with_those_that_are(root: Path) -> None:
     with pytest.raises(FileNotFoundError, match="val") as caught:
-        read_videos(root, "val")
+        find_videos(root, "val")
     message = str(caught.value)
     assert str(root) in message
     assert all(split in message for split in ("train", "validation", "test"))
@@ -84,20 +147,20 @@ def test_a_split_that_is_not_there_is_named_with_those_that_are(root: Path) -> N
 
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="missing"):
-        read_videos(tmp_path / "missing")
+        find_videos(tmp_path / "missing")
 
 
 def test_a_folder_without_images(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no image")
     with pytest.raises(FileNotFoundError, match="holds no image"):
-        read_videos(tmp_path)
+        find_videos(tmp_path)
 
 
 # ---------------------------------------------------------------- training data
 
 
 def test_davis_trains_one_class_and_holds_validation_out() -> None:
-    data = read_training_data(DAVIS)
+    data = find_training_data(DAVIS)
     assert [video.name for video in data.train] == names("train", 6)
     assert [video.name for video in data.validation] == names("validation", 2)
     assert data.num_classes == 2
@@ -106,20 +169,21 @@ def test_davis_trains_one_class_and_holds_validation_out() -> None:
 def test_the_official_name_of_the_validation_split_comes_first(tmp_path: Path) -> None:
     shutil.copytree(DAVIS, tmp_path, dirs_exist_ok=True)
     (tmp_path / "ImageSets" / "2017" / "val.txt").write_text("toy-test-00003\n")
-    data = read_training_data(tmp_path)
+    data = find_training_data(tmp_path)
     assert [video.name for video in data.validation] == ["toy-test-00003"]
 
 
 def test_davis_without_a_split_to_hold_out(tmp_path: Path) -> None:
     shutil.copytree(DAVIS, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "ImageSets" / "2017" / "validation.txt").unlink()
-    with pytest.raises(FileNotFoundError, match=r"validation\.txt"):
-        read_training_data(tmp_path)
+    for split in ("validation", "test"):
+        (tmp_path / "ImageSets" / "2017" / f"{split}.txt").unlink()
+    with pytest.raises(FileNotFoundError, match="no split named val"):
+        find_training_data(tmp_path)
 
 
 def test_youtube_vis_holds_every_tenth_training_video_out(tmp_path: Path) -> None:
     write_youtube_vis(tmp_path, small_videos(21), CATEGORIES, "train")
-    data = read_training_data(tmp_path)
+    data = find_training_data(tmp_path)
     assert [video.name for video in data.validation] == [names("train", 21)[k] for k in (0, 10, 20)]
     both = [video.name for video in (*data.train, *data.validation)]
     assert sorted(both) == names("train", 21)
@@ -129,19 +193,19 @@ def test_youtube_vis_holds_every_tenth_training_video_out(tmp_path: Path) -> Non
 def test_one_video_cannot_be_trained_on_and_held_out(tmp_path: Path) -> None:
     write_youtube_vis(tmp_path, small_videos(1), CATEGORIES, "train")
     with pytest.raises(ValueError, match="training needs two") as caught:
-        read_training_data(tmp_path)
+        find_training_data(tmp_path)
     assert str(tmp_path / "train" / "instances.json") in str(caught.value)
 
 
 def test_a_folder_of_neither_layout(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"ImageSets.*instances\.json.*README") as caught:
-        read_training_data(tmp_path)
+        find_training_data(tmp_path)
     assert str(tmp_path) in str(caught.value)
 
 
 def test_a_root_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(NotADirectoryError, match="missing: no such folder"):
-        read_training_data(tmp_path / "missing")
+        find_training_data(tmp_path / "missing")
 
 
 def test_toy_training_data() -> None:

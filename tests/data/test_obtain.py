@@ -20,7 +20,7 @@ import pytest
 
 from tagvis_lite.data import obtain
 from tagvis_lite.data.davis import read_davis
-from tagvis_lite.data.find import read_training_data
+from tagvis_lite.data.find import find_training_data
 from tagvis_lite.data.obtain import obtain_davis, obtain_youtube_vis
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "toy"
@@ -187,7 +187,7 @@ def archives(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def test_youtube_vis_is_unpacked_ready_to_read(archives: Path, tmp_path: Path) -> None:
     for _ in range(2):
         assert obtain_youtube_vis(archives, tmp_path / "out") == ["train", "valid"]
-    data = read_training_data(tmp_path / "out")
+    data = find_training_data(tmp_path / "out")
     assert len(data.train) + len(data.validation) == 6
 
 

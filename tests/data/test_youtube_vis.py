@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from tagvis_lite.data.files import write_jpeg
+from tagvis_lite.data.images import write_jpeg
 from tagvis_lite.data.rle import decode_mask
 from tagvis_lite.data.youtube_vis import read_youtube_vis, write_youtube_vis
 from tagvis_lite.evaluation.youtube_vis import evaluate_youtube_vis_files

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagvis_lite.data.davis import read_davis, write_davis, write_label_map
-from tagvis_lite.data.find import read_training_data
+from tagvis_lite.data.davis import read_davis, write_davis
+from tagvis_lite.data.find import find_training_data
+from tagvis_lite.data.label_maps import write_label_map
 from tagvis_lite.data.youtube_vis import read_youtube_vis
 from tagvis_lite.study.composites import composite_set
 from tagvis_lite.study.composites.compose import (
@@ -353,7 +354,7 @@ def test_a_set_in_either_layout(root: Path, tmp_path: Path) -> None:
             assert used <= set(sources[split])
             again = composite(recipe, videos)
             assert np.array_equal(again.read_ids(range(4)), written.read_ids(range(4)))
-    assert read_training_data(tmp_path / "davis").num_classes == 2
+    assert find_training_data(tmp_path / "davis").num_classes == 2
 
 
 @pytest.mark.parametrize("layout", ["davis", "youtube-vis"])

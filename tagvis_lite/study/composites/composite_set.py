@@ -111,13 +111,7 @@ def read_sources(root: Path, split: str = "train") -> list[Video]:
     Raises:
         ValueError: a sequence without label maps; or see `read_davis`.
     """
-    of_2016 = [root / "ImageSets" / folder / f"{split}.txt" for folder in ("2016", "480p")]
-    if not (root / "ImageSets" / "2017" / f"{split}.txt").is_file() and any(
-        path.is_file() for path in of_2016
-    ):
-        videos = read_davis(root, split, year="2016", single_object=True)
-    else:
-        videos = read_davis(root, split)
+    videos = read_davis(root, split)
     bare = [video.name for video in videos if video.ids is None]
     if bare:
         raise ValueError(

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tagvis_lite.data.davis import read_label_map, write_label_map
-from tagvis_lite.data.find import read_training_data
-from tagvis_lite.data.integrity import check_files, check_root, report_table
+from tagvis_lite.data.check import check_path, problems_in
+from tagvis_lite.data.find import find_training_data
+from tagvis_lite.data.label_maps import read_label_map, write_label_map
+from tagvis_lite.data.video_file import write_video_file
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data" / "toy"
 FRAMES, LABELS = "JPEGImages/480p", "Annotations_unsupervised/480p"
@@ -31,34 +32,25 @@ def youtube(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SAMPLE / "youtube-vis", tmp_path / "youtube-vis"))
 
 
-def problems(root: Path, *, decode: bool = True) -> list[str]:
-    return [
-        str(problem) for report in check_root(root, decode=decode) for problem in report.problems
-    ]
+def problems(root: Path, *, fast: bool = False) -> list[str]:
+    return [problem for report in check_path(root, fast=fast) for problem in report.problems]
 
 
 @pytest.mark.parametrize("layout", ["davis", "youtube-vis"])
-@pytest.mark.parametrize("decode", [True, False])
-def test_a_good_root(layout: str, decode: bool) -> None:
-    reports = check_root(SAMPLE / layout, decode=decode)
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_good_root(layout: str, fast: bool) -> None:
+    reports = check_path(SAMPLE / layout, fast=fast)
     assert [problem for report in reports for problem in report.problems] == []
-    assert sorted(report.name.split("/")[-1].split(",")[0] for report in reports) == [
-        "test",
-        "train",
-        "validation",
-    ]
-    assert sorted(report.videos for report in reports) == [2, 6, 6]
-    test = next(report for report in reports if "test" in report.name)
-    assert (test.frames, test.labelled, test.sizes) == (48, 48, {(64, 64)})
-    assert 12 <= test.instances <= 30, "2 to 5 instances in each of 6 videos"
-    rows = report_table(reports).splitlines()
-    assert len(rows) == 5
-    assert len({row.count("|") for row in rows}) == 1
+    assert {r.name.split("/")[-1]: (r.videos, r.frames, r.label_maps) for r in reports} == {
+        "test": (6, 48, 48),
+        "train": (6, 72, 72),
+        "validation": (2, 16, 16),
+    }
 
 
 def missing_frame(root: Path) -> str:
     (root / FRAMES / SEQUENCE / "00003.jpg").unlink()
-    return f"{root / LABELS / SEQUENCE}: 00003 with a label map but no frame"
+    return f"sequence {SEQUENCE!r}: 7 frames in {root / FRAMES / SEQUENCE} but 8 label maps"
 
 
 def gap(root: Path) -> str:
@@ -70,48 +62,48 @@ def gap(root: Path) -> str:
 def missing_label_maps(root: Path) -> str:
     for t in (1, 2):
         (root / LABELS / SEQUENCE / f"0000{t}.png").unlink()
-    return f"{root / LABELS / SEQUENCE}: 2 (the first is 00001) without a label map"
+    return f"sequence {SEQUENCE!r}: 8 frames in {root / FRAMES / SEQUENCE} but 6 label maps"
 
 
 def missing_sequence(root: Path) -> str:
     shutil.rmtree(root / FRAMES / SEQUENCE)
-    return f"{root / FRAMES / SEQUENCE}: no such folder, but its split lists it"
+    return f"{root / FRAMES / SEQUENCE}: no such folder, but the split lists"
 
 
 def no_frames(root: Path) -> str:
     for path in (root / FRAMES / SEQUENCE).iterdir():
         path.rename(path.with_suffix(".jpeg2"))
-    return f"{root / FRAMES / SEQUENCE}: holds no .jpg"
+    return f"{root / FRAMES / SEQUENCE} holds no .jpg"
 
 
 def cut_frame(root: Path) -> str:
     path = root / FRAMES / SEQUENCE / "00004.jpg"
     path.write_bytes(path.read_bytes()[:700])
-    return f"{path}: cannot be decoded"
+    return f"{path} cannot be decoded"
 
 
 def small_frame(root: Path) -> str:
     path = root / FRAMES / SEQUENCE / "00004.jpg"
     Image.new("RGB", (32, 48)).save(path)
-    return f"{path}: is 48 x 32 (height x width), but its video is 64 x 64"
+    return f"{path} is 48 x 32 (height x width), its video 64 x 64"
 
 
 def small_label_map(root: Path) -> str:
     path = root / LABELS / SEQUENCE / "00004.png"
     write_label_map(path, read_label_map(path)[:32])
-    return f"{path}: is 32 x 64 (height x width), but its video is 64 x 64"
+    return f"{path} is 32 x 64 (height x width), its video 64 x 64"
 
 
 def rgb_label_map(root: Path) -> str:
     path = root / LABELS / SEQUENCE / "00004.png"
     Image.new("RGB", (64, 64)).save(path)
-    return f"{path}: holds pixels of mode RGB, not ids"
+    return f"{path} holds pixels of mode RGB, not ids"
 
 
 def empty_masks(root: Path) -> str:
     for path in (root / LABELS / SEQUENCE).iterdir():
         write_label_map(path, np.zeros((64, 64), np.uint8))
-    return f"{root / LABELS / SEQUENCE}: all masks are empty"
+    return f"{root / LABELS / SEQUENCE}: no label map shows an object"
 
 
 def unused_id(root: Path) -> str:
@@ -124,7 +116,7 @@ def unused_id(root: Path) -> str:
 def empty_list(root: Path) -> str:
     path = root / "ImageSets" / "2017" / "test.txt"
     path.write_text("\n")
-    return f"{path}: is empty"
+    return f"{path} is empty"
 
 
 DAMAGE_TO_DAVIS = [
@@ -163,11 +155,11 @@ def test_without_decoding_a_cut_is_found_and_damage_inside_is_not(davis: Path) -
     path = davis / FRAMES / SEQUENCE / "00004.jpg"
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
-    assert len(problems(davis)) == len(problems(davis, decode=False)) == 1
+    assert len(problems(davis)) == len(problems(davis, fast=True)) == 1
     tables = whole.index(b"\xff\xc4") + 5  # a Huffman table that there cannot be
     path.write_bytes(whole[:tables] + b"\xff" * 16 + whole[tables + 16 :])
     assert len(problems(davis)) == 1
-    assert problems(davis, decode=False) == []
+    assert problems(davis, fast=True) == []
 
 
 def missing_frames(root: Path) -> str:
@@ -180,13 +172,13 @@ def missing_frames(root: Path) -> str:
 def another_size(root: Path) -> str:
     path = root / "test" / "JPEGImages" / SEQUENCE / "00004.jpg"
     Image.new("RGB", (32, 48)).save(path)
-    return f"{path}: is 48 x 32 (height x width), but its video is 64 x 64"
+    return f"{path} is 48 x 32 (height x width), its video 64 x 64"
 
 
 def cut_json(root: Path) -> str:
     path = root / "test" / "instances.json"
     path.write_bytes(path.read_bytes()[:1000])
-    return f"{path}: is not valid json"
+    return f"{path} is not valid json"
 
 
 def change(root: Path, edit: Callable[[dict], object]) -> Path:  # type: ignore[type-arg]
@@ -198,13 +190,13 @@ def change(root: Path, edit: Callable[[dict], object]) -> Path:  # type: ignore[
 
 
 def empty_instance(root: Path) -> str:
-    path = change(root, lambda entry: entry.update(segmentations=[None] * 8))
-    return f"{path}: video 'toy-test-00000': masks of instances 1 are all empty"
+    change(root, lambda entry: entry.update(segmentations=[None] * 8))
+    return "video 'toy-test-00000': ids are [2"
 
 
 def damaged_rle(root: Path) -> str:
     path = change(root, lambda entry: entry["segmentations"][2].update(counts="0"))
-    return f"{path}: annotations[0], segmentation 2: its RLE is damaged"
+    return f"{path}, annotations[0], segmentation 2 does not fill"
 
 
 @pytest.mark.parametrize(
@@ -220,30 +212,45 @@ def test_the_layout_of_2019(youtube: Path) -> None:
     for split in ("train", "validation", "test"):
         (youtube / split / "instances.json").rename(youtube / f"{split}.json")
     assert problems(youtube) == []
-    assert len(check_root(youtube)) == 3
+    assert len(check_path(youtube)) == 3
 
 
 def test_no_root(tmp_path: Path) -> None:
-    with pytest.raises(NotADirectoryError):
-        check_root(tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match="none: no such folder"):
+        check_path(tmp_path / "none")
+    with pytest.raises(FileNotFoundError, match="holds no image"):
+        check_path(tmp_path)
+    (tmp_path / "folder").mkdir()
     with pytest.raises(FileNotFoundError, match="holds neither"):
-        check_root(tmp_path)
+        check_path(tmp_path)
+
+
+def test_folders_and_files_that_are_no_root(davis: Path, tmp_path: Path) -> None:
+    folder = davis / FRAMES / SEQUENCE
+    (report,) = check_path(folder)
+    assert (report.name, report.videos, report.frames) == (SEQUENCE, 1, 8)
+    assert report.problems == []
+    (folder / "00003.jpg").unlink()
+    assert problems(folder) == [f"{folder}: 00003 missing among its frames"]
+    write_video_file(tmp_path / "walk.mp4", np.zeros((3, 16, 16, 3), np.uint8), 12)
+    (report,) = check_path(tmp_path / "walk.mp4")
+    assert (report.videos, report.frames, report.problems) == (1, 3, [])
 
 
 def test_real_davis_2016() -> None:
     if "TAGVIS_REAL_DATA" not in os.environ:
         pytest.skip("TAGVIS_REAL_DATA is not set")
-    (report,) = check_root(Path(os.environ["TAGVIS_REAL_DATA"]) / "DAVIS-2016", decode=False)
-    assert report.problems == []
-    assert (report.videos, report.frames, report.labelled) == (9, 487, 487)
-    assert report.instances == 9
-    assert report.empty > 0, "its README says that some frames are without the object"
+    reports = check_path(Path(os.environ["TAGVIS_REAL_DATA"]) / "DAVIS-2016", fast=True)
+    assert [(r.name, r.videos, r.frames, r.label_maps, r.problems) for r in reports] == [
+        ("2016/train", 9, 487, 487, []),
+        ("2016/val", 10, 753, 753, []),
+    ]
 
 
 def cut_label_map(root: Path) -> str:
     path = root / LABELS / SEQUENCE / "00004.png"
     path.write_bytes(path.read_bytes()[:-16])
-    return f"{path}: is truncated"
+    return f"{path} is truncated"
 
 
 @pytest.mark.parametrize(
@@ -253,23 +260,15 @@ def test_one_bad_file_among_all_is_found_without_decoding(
     davis: Path, damage: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"{__name__}.SEQUENCE", "toy-train-00004")
-    path = damage(davis).split(": ")[0]
-    source = read_training_data(davis)
-    check_files(source.validation)
-    with pytest.raises(ValueError, match=path):
-        check_files([*source.train, *source.validation])
+    expected = damage(davis).replace(" cannot be decoded", " ")
+    source = find_training_data(davis)
+    assert problems_in(source.validation, fast=True) == []
+    (problem,) = problems_in([*source.train, *source.validation], fast=True)
+    assert problem.startswith(expected)
 
 
 def test_a_frame_that_goes_missing_is_found(davis: Path) -> None:
-    source = read_training_data(davis)
-    (davis / FRAMES / "toy-train-00001" / "00003.jpg").unlink()
-    with pytest.raises(FileNotFoundError, match=r"toy-train-00001/00003\.jpg: no such image"):
-        check_files(source.train)
-
-
-def test_a_little_more_behind_the_end_of_an_image_is_no_damage(davis: Path) -> None:
-    for path in davis.rglob("*/*/toy-train-00001/*"):
-        path.write_bytes(path.read_bytes() + bytes(100))
-    source = read_training_data(davis)
-    check_files(source.train)
-    assert source.train[1].read_frames([0]).shape == (1, 64, 64, 3)
+    source = find_training_data(davis)
+    folder = davis / FRAMES / "toy-train-00001"
+    (folder / "00003.jpg").unlink()
+    assert problems_in(source.train, fast=True) == [f"{folder}: 00003.jpg missing"]

@@ -1,10 +1,8 @@
-"""Images, folders of images and video files: exact, lazy, and loud about damage."""
+"""Images and folders of images: exact, lazy, upright, and loud about damage."""
 
 from __future__ import annotations
 
 import io
-import pickle
-import struct
 from pathlib import Path
 
 import cv2
@@ -15,17 +13,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tagvis_lite.atomic import replacing
-from tagvis_lite.data.files import (
-    VideoFrames,
+from tagvis_lite.data.images import (
+    check_image_end,
     decode_image,
     frames_to_write,
     image_size,
     natural_key,
-    open_video,
     read_image_folder,
-    read_video_file,
     write_jpeg,
-    write_video_file,
 )
 from tagvis_lite.video import Video
 
@@ -72,13 +67,47 @@ def test_every_mode_of_8_bits_becomes_rgb(tmp_path: Path, mode: str) -> None:
     assert np.array_equal(decode_image(path), black_and_white)
 
 
-def test_exif_orientation_is_ignored(tmp_path: Path) -> None:
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_exif_orientation_is_obeyed(tmp_path: Path, kind: str, orientation: int) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6
+    exif[0x0112] = orientation
+    path = tmp_path / f"image.{kind.lower()}"
+    path.write_bytes(encoded(SMOOTH, kind, exif=exif))
+    frame = decode_image(path)
+    assert image_size(path) == frame.shape[:2]
+    assert (frame.shape == SMOOTH.shape) == (orientation < 5)
+    if kind == "JPEG":  # OpenCV obeys it, too
+        assert abs(frame[..., ::-1].astype(int) - cv2.imread(str(path))).max() <= 4
+
+
+def test_a_folder_of_mixed_orientations_is_one_video(tmp_path: Path) -> None:
+    """As a phone writes that was turned: every picture upright, of one size."""
+    for t, (orientation, turns) in enumerate([(1, 0), (6, 1), (8, -1), (3, 2)]):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        stored = np.ascontiguousarray(np.rot90(SMOOTH, turns))
+        Image.fromarray(stored).save(tmp_path / f"{t}.png", exif=exif)
+    video = read_image_folder(tmp_path)
+    assert all(np.array_equal(frame, SMOOTH) for frame in video.read_frames(range(4)))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_the_end_of_an_image_is_found_whatever_its_name_and_what_follows(
+    tmp_path: Path, kind: str
+) -> None:
+    exif = Image.Exif()
+    exif[0x927C] = encoded(SMOOTH[:8, :8], "JPEG")  # a preview with an end of its own
+    content = encoded(NOISE, kind, exif=exif)
     path = tmp_path / "image.jpg"
-    path.write_bytes(encoded(SMOOTH, "JPEG", exif=exif))
-    assert decode_image(path).shape == SMOOTH.shape
-    assert image_size(path) == SMOOTH.shape[:2]
+    for trailer in (b"", bytes(100), bytes(10_000), b"ftyp" + bytes(50_000)):
+        path.write_bytes(content + trailer)
+        check_image_end(path)
+        assert decode_image(path).shape == NOISE.shape
+    for length in range(len(content) // 2, len(content) - 12, 5):
+        path.write_bytes(content[:length])
+        with pytest.raises(ValueError, match=r"image\.jpg is truncated"):
+            check_image_end(path)
 
 
 def test_opencv_takes_a_truncated_jpeg_but_we_do_not(tmp_path: Path) -> None:
@@ -205,6 +234,22 @@ def test_folder_is_decoded_lazily(tmp_path: Path) -> None:
         _ = video.frames[2]
 
 
+def test_links_to_nothing_make_no_shorter_video(tmp_path: Path) -> None:
+    write_images(tmp_path, ["0.png", "1.png", "2.png"])
+    (tmp_path / "3.png").symlink_to(tmp_path / "gone.png")
+    (tmp_path / "4.png").symlink_to(tmp_path / "0.png")
+    with pytest.raises(FileNotFoundError, match=r"3\.png is a link .* 1 of the 5"):
+        read_image_folder(tmp_path)
+    (tmp_path / "3.png").unlink()
+    assert len(read_image_folder(tmp_path)) == 4
+
+
+def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_images(tmp_path / "clip", ["0.png"])
+    assert read_image_folder("~/clip").name == "clip"
+
+
 def test_folder_that_is_no_video_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotADirectoryError, match="nowhere"):
         read_image_folder(tmp_path / "nowhere")
@@ -213,146 +258,6 @@ def test_folder_that_is_no_video_is_refused(tmp_path: Path) -> None:
     write_images(tmp_path, ["a.png", "a.jpg"])
     with pytest.raises(ValueError, match="keep one"):
         read_image_folder(tmp_path)
-
-
-# ---------------------------------------------------------------- a video file
-
-
-def grey_levels(number: int, size: tuple[int, int] = (32, 48)) -> list[np.ndarray]:
-    """Frame t is filled with grey level 12 t."""
-    return [np.full((*size, 3), 12 * t, np.uint8) for t in range(number)]
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    write_video_file(path, grey_levels(20), fps=12.5)
-    return path
-
-
-def test_video_file_round_trip(clip: Path) -> None:
-    video = read_video_file(clip)
-    assert (video.name, len(video), video.fps, video.ids) == ("clip", 20, 12.5, None)
-    frames = video.read_frames(range(20))
-    assert frames.shape == (20, 32, 48, 3)
-    assert frames.dtype == np.uint8
-    assert abs(frames.astype(int) - np.stack(grey_levels(20))).max() <= 5
-
-
-def test_colours_are_rgb(tmp_path: Path) -> None:
-    red = np.zeros((32, 32, 3), np.uint8)
-    red[..., 0] = 220
-    write_video_file(tmp_path / "red.mp4", [red] * 3, fps=24)
-    colour = read_video_file(tmp_path / "red.mp4").frames[1].mean(axis=(0, 1))
-    assert abs(colour - [220, 0, 0]).max() < 20
-
-
-@settings(moderate, max_examples=15)
-@given(st.lists(st.integers(0, 19), min_size=1, max_size=8))
-def test_frames_in_any_order_are_those_of_one_pass(clip: Path, indices: list[int]) -> None:
-    capture = cv2.VideoCapture(str(clip))
-    one_pass = [capture.read()[1][..., ::-1] for _ in range(20)]
-    frames = read_video_file(clip).frames
-    for t in indices:
-        assert np.array_equal(frames[t], one_pass[t])
-
-
-def test_frames_behave_like_a_sequence(clip: Path) -> None:
-    frames = read_video_file(clip).frames
-    first = frames[0]
-    first[:] = 99
-    assert frames[0].max() < 10, "a caller's writing reached the frames kept in memory"
-    assert np.array_equal(frames[-1], frames[19])
-    for index in (20, -21):
-        with pytest.raises(IndexError, match=r"clip\.mp4"):
-            _ = frames[index]
-    copied = pickle.loads(pickle.dumps(frames))
-    assert np.array_equal(copied[7], frames[7])
-
-
-@pytest.mark.parametrize("size", [(31, 48), (32, 47), (33, 49), (1, 1)])
-def test_odd_sides_are_made_even_by_repeating_the_border(
-    tmp_path: Path, size: tuple[int, int]
-) -> None:
-    write_video_file(tmp_path / "odd.mp4", [np.full((*size, 3), 200, np.uint8)] * 2, fps=24)
-    frame = read_video_file(tmp_path / "odd.mp4").frames[0]
-    assert frame.shape == (size[0] + size[0] % 2, size[1] + size[1] % 2, 3)
-    assert abs(frame.astype(int) - 200).max() <= 5
-
-
-def avi_that_declares(path: Path, declared: int, actual: int) -> None:
-    """A Motion-JPEG file whose headers (main and stream) give another number of frames."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 24, (48, 32))
-    for frame in grey_levels(actual):
-        writer.write(frame)
-    writer.release()
-    content = bytearray(path.read_bytes())
-    for header, offset in ((b"avih", 24), (b"strh", 40)):
-        place = content.index(header) + offset
-        assert struct.unpack_from("<I", content, place) == (actual,)
-        struct.pack_into("<I", content, place, declared)
-    path.write_bytes(content)
-
-
-def test_frames_are_counted_when_the_file_declares_too_few(tmp_path: Path) -> None:
-    avi_that_declares(tmp_path / "lie.avi", declared=7, actual=20)
-    video = read_video_file(tmp_path / "lie.avi")
-    assert len(video) == 20
-    assert abs(video.frames[19].astype(int) - 228).max() <= 5
-
-
-def test_frames_are_counted_when_the_file_declares_too_many(tmp_path: Path) -> None:
-    avi_that_declares(tmp_path / "lie.avi", declared=500, actual=20)
-    with pytest.warns(UserWarning, match=r"lie\.avi declares 500 frames but only 20"):
-        video = read_video_file(tmp_path / "lie.avi")
-    assert len(video) == 20
-
-
-def test_what_is_no_video_is_refused(tmp_path: Path, clip: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"none\.mp4"):
-        read_video_file(tmp_path / "none.mp4")
-    path = tmp_path / "bad.mp4"
-    whole = clip.read_bytes()
-    for content in [b"", b"hello", whole[: len(whole) // 2]]:
-        path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"bad\.mp4 cannot be read as a video"):
-            read_video_file(path)
-
-
-def test_a_frame_that_cannot_be_decoded_is_named(clip: Path) -> None:
-    with pytest.raises(ValueError, match=r"clip\.mp4: frame 20 of 50"):
-        _ = VideoFrames(clip, 50)[45]
-
-
-def test_frames_that_make_no_video_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "out.mp4"
-    path.write_text("old")
-    frames = grey_levels(3)
-    wrong = [
-        ([], 24, "no frames"),
-        ([*frames, np.zeros((8, 8, 3), np.uint8)], 24, r"frame 3 is .*\(8, 8, 3\)"),
-        ([frames[0][..., 0]], 24, "frame 0 is"),
-        ([frames[0] / 255], 24, "float64"),
-        (frames, 0, "fps"),
-        (frames, float("nan"), "fps"),
-    ]
-    for content, fps, message in wrong:
-        with pytest.raises(ValueError, match=message):
-            write_video_file(path, content, fps)
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["out.mp4"]
-    with pytest.raises(ValueError, match=r"out\.gif.*mp4"):
-        write_video_file(tmp_path / "out.gif", frames, 24)
-
-
-def test_open_video_takes_a_folder_or_a_file(tmp_path: Path, clip: Path) -> None:
-    write_images(tmp_path / "frames", ["0.png", "1.png"])
-    assert len(open_video(tmp_path / "frames")) == 2
-    assert len(open_video(clip)) == 20
-    with pytest.raises(ValueError, match="single image"):
-        open_video(tmp_path / "frames" / "0.png")
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        open_video(tmp_path / "nowhere")
 
 
 # ---------------------------------------------------------------- what the writers share

@@ -1,0 +1,139 @@
+"""Label maps as PNGs with a palette: the number of an instance at every pixel.
+
+DAVIS stores its truth and takes its results so. In DAVIS 2017, 0 is background and 255 is void. A
+mask of DAVIS 2016 has one object, which is 255.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tagvis_lite.atomic import replacing
+from tagvis_lite.data.images import check_image_end, check_size, opened_image
+from tagvis_lite.video import BACKGROUND, VOID
+
+
+def _colour_map() -> np.ndarray:
+    ids = np.arange(256)
+    colours = np.zeros((256, 3), np.uint8)
+    for bit in range(8):
+        colours[:, bit % 3] |= (((ids >> bit) & 1) << (7 - bit // 3)).astype(np.uint8)
+    return colours
+
+
+PALETTE = _colour_map()
+"""Colour of each id, uint8 256 x 3: the PASCAL VOC colour map, which DAVIS uses. The bits of an id
+go to red, green and blue in turn, the lowest to the most significant bits of the colours."""
+
+
+def read_label_map(path: str | Path) -> np.ndarray:
+    """Read the ids in a PNG with a palette, in grey, or of 1 bit: uint8, H x W.
+
+    Pillow gives the indices, where OpenCV would give the colours of the palette.
+
+    Args:
+        path: the file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: truncated, no PNG, or a PNG that holds colours instead of ids.
+    """
+    return np.array(_opened_label_map(Path(path), decode=True), np.uint8)
+
+
+def _opened_label_map(path: Path, *, decode: bool) -> Image.Image:
+    with opened_image(path, ("PNG",)) as image:
+        # Pillow stretches grey levels of 2 or 4 bits to 0..255; how they are stored says so.
+        stretched = any(tile[3] in ("L;2", "L;4") for tile in getattr(image, "tile", ()))
+        if decode:
+            image.load()
+    if image.mode not in ("P", "L", "1") or stretched:
+        held = "grey levels of 2 or 4 bits" if stretched else f"pixels of mode {image.mode}"
+        raise ValueError(
+            f"{path} holds {held}, not ids: save label maps as PNGs with a palette, or in grey of "
+            "8 bits (tagvis_lite.data.label_maps.write_label_map does; OpenCV loses the palette)"
+        )
+    return image
+
+
+def write_label_map(path: str | Path, ids: np.ndarray) -> None:
+    """Write uint8 H x W ids as a PNG with the palette of DAVIS, atomically.
+
+    Raises:
+        ValueError: `ids` of another type or shape.
+    """
+    path = Path(path)
+    if ids.dtype != np.uint8 or ids.ndim != 2 or ids.size == 0:
+        raise ValueError(f"{path}: label map is {ids.dtype} {ids.shape}, expected uint8 H x W")
+    image = Image.fromarray(ids)
+    image.putpalette(PALETTE.tobytes())
+    with replacing(path) as temporary:
+        image.save(temporary, "PNG")
+
+
+@dataclass(frozen=True)
+class LabelMaps:
+    """The label maps of one sequence, each decoded to uint8 H x W when it is asked for.
+
+    Attributes:
+        paths: T files.
+        size: H x W that every label map must have.
+        single_object: a map of 0 and 255 alone is a mask of DAVIS 2016, and 255 becomes id 1.
+        ids_at_most: the largest id. Below 255, void has no place among them either.
+    """
+
+    paths: tuple[Path, ...]
+    size: tuple[int, int]
+    single_object: bool = False
+    ids_at_most: int = VOID
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int, /) -> np.ndarray:
+        path = self.paths[index]
+        ids = read_label_map(path)
+        check_size(path, ids.shape, self.size)
+        largest = int(ids.max())
+        if self.single_object and largest == VOID:
+            if ((ids != BACKGROUND) & (ids != VOID)).any():
+                raise ValueError(
+                    f"{path} mixes 255 with ids {_some_ids(ids)}: a mask of DAVIS 2016 has 0 and "
+                    "255 alone; drop single_object=True, or number the instances from 1"
+                )
+            return (ids != BACKGROUND).astype(np.uint8)
+        if largest > self.ids_at_most:
+            raise ValueError(f"{path} holds ids {_some_ids(ids)}: {self._advice(largest)}")
+        return ids
+
+    def _advice(self, largest: int) -> str:
+        if self.ids_at_most == 1:
+            return "a mask of DAVIS 2016 has one object; drop single_object=True"
+        if largest == VOID:
+            return (
+                "a result has no void; write the object of a binary mask as 1 (or score it with "
+                "single_object=True where the ground truth is DAVIS-2016)"
+            )
+        return (
+            f"at most {self.ids_at_most} instances a sequence are allowed here; keep the best and "
+            "number them from 1"
+        )
+
+    def look(self, index: int) -> None:
+        """Check a label map by its header and its end, many times as fast as decoding it.
+
+        Raises what reading it would raise, but for ids and for damage between the two.
+        """
+        path = self.paths[index]
+        image = _opened_label_map(path, decode=False)
+        check_size(path, (image.height, image.width), self.size)
+        check_image_end(path)
+
+
+def _some_ids(ids: np.ndarray) -> str:
+    present = np.flatnonzero(np.bincount(ids.ravel(), minlength=256)).tolist()
+    return f"{present[:3]} to {present[-1]}" if len(present) > 4 else str(present)
