@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -57,8 +58,13 @@ def record(
         seed: the lesson's SEED.
         data: the lesson's DATA; empty for toy videos.
         out: the lesson's OUT; empty keeps nothing, otherwise <out>/<lesson>.json is written.
+
+    Raises:
+        ValueError: no metric, or one that is not a finite number.
     """
-    width = max(map(len, metrics), default=0)
+    if not metrics or not all(map(math.isfinite, metrics.values())):
+        raise ValueError(f"lesson {lesson} has metrics that are no finite numbers: {dict(metrics)}")
+    width = max(map(len, metrics))
     for name, value in metrics.items():
         print(f"{name:<{width}}  {value:.3g}")
     if CLAIMS:
