@@ -5,7 +5,7 @@ python benchmarks/paper_size.py [--repeats 5] [--threads 2] [--parts memory spee
 Every part runs its sides in turn and takes medians. The machine's own rate of matrix products
 (2048 x 2048) is measured in the same turns, and a rate is given as a share of it. Processor time
 per thread is recorded beside the time of the clock: on a machine with other work it is the one to
-read, with one thread and --busy. `--compile` adds a side and minutes. Writes paper_size.json and
+read, with one thread and --busy. Writes paper_size.json and
 .png in benchmarks/results; a part that is left out keeps its earlier figures, and `--parts` alone
 draws them again.
 """
@@ -88,7 +88,7 @@ def torchvision_to_layer3() -> nn.Sequential:
     return nn.Sequential(whole.stem, whole.layer1, whole.layer2, whole.layer3).eval()
 
 
-def speed(repeats: int, compiled: bool) -> dict[str, Any]:
+def speed(repeats: int) -> dict[str, Any]:
     """Whole network and encoder, fp32 and bf16, and torchvision's R(2+1)D-18 to the same layer."""
     shape = (3, CONFIG.data.clip_frames, *CONFIG.data.size)
     clip = torch.randn(1, *shape)
@@ -110,11 +110,9 @@ def speed(repeats: int, compiled: bool) -> dict[str, Any]:
         last = clip.to(dtype=dtype, memory_format=torch.channels_last_3d)
         sides[f"encoder {precision}"] = partial(fast.network.encoder, last)
         sides[f"torchvision {precision}"] = partial(deepcopy(peer).to(dtype), clip.to(dtype))
-    if compiled:
-        sides["network bf16 compiled"] = partial(FastTagVIS(network, "bf16", True), clip)
     rows: dict[str, Any] = in_turn(sides, repeats)
     for name, row in rows.items():
-        what, precision = name.removesuffix(" compiled").rsplit(" ", 1)
+        what, precision = name.rsplit(" ", 1)
         own = rows[f"matrix product {precision}"]
         row["gflop"] = flops[what] / 1e9
         row["frames_per_second"] = shape[1] / row["seconds"]
@@ -312,7 +310,6 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--parts", nargs="*", default=PARTS, choices=PARTS)
-    parser.add_argument("--compile", action="store_true", help="torch.compile as one more side")
     parser.add_argument("--busy", action="store_true", help="draw processor time, not the clock's")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
@@ -323,7 +320,7 @@ def main() -> None:
         if part == "memory":  # first: a child process starts from the peak of its parent
             results[part] = memory(chosen.threads)
         elif part == "speed":
-            rows = speed(chosen.repeats, chosen.compile)
+            rows = speed(chosen.repeats)
             results[part] = {"busy": chosen.busy, "repeats": chosen.repeats, "rows": rows}
             print(table(rows), flush=True)
         else:

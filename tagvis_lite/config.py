@@ -19,6 +19,8 @@ from dataclasses import dataclass, field, replace
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from tyro.conf import Suppress  # an option that the command line does not have
+
 
 @dataclass(frozen=True)
 class Range:
@@ -117,9 +119,9 @@ def _short(value: object) -> str:
 class ModelConfig(_Section):
     """The network of section III; see tagvis_lite.model for what each part does."""
 
-    num_classes: Annotated[int, Range(at_least=2, at_most=255)] = 41
-    """Semantic classes c, background included: 41 for YouTube-VIS, 2 for DAVIS (D17). The command
-    line takes it from the data."""
+    num_classes: Annotated[int, Range(at_least=2, at_most=255), Suppress] = 41
+    """Semantic classes c, background included: 41 for YouTube-VIS, 2 for DAVIS (D17). It is no
+    option of a command: the data decide."""
     widths: tuple[Width, Width, Width] = (64, 128, 256)
     """Channels of layer1, layer2, layer3 of the encoder (the stem has those of layer1)."""
     blocks: tuple[Count, Count, Count] = (2, 2, 2)

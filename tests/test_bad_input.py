@@ -112,12 +112,12 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 GOOD = str(SAMPLE / "davis")
 WEIGHTS = "--checkpoint {b}/tiny.safetensors"
 PREDICT = f"predict {{b}}/%s --split test --out {{out}} {WEIGHTS}"
-TRAIN = f"train --out {{out}} --profile smoke --accelerator cpu {OVERRIDES} --data {{b}}/%s"
-GT = "evaluate davis --gt {b}/%s --results " + f"{GOOD}/{LABELS} --set test --processes 1"
-RESULTS = f"evaluate davis --gt {GOOD} --results {{b}}/%s --set test --processes 1 --out {{out}}"
-SUBMIT = f"check-submission davis --gt {{b}}/%s --results {GOOD}/{LABELS} --set test"
-COMPOSITE = "data composite --source {b}/%s --out {out} --train 1 --validation 0 --test 0"
-CHECK = "data check {b}/%s"
+TRAIN = f"train --out {{out}} --profile smoke --device cpu {OVERRIDES} --data {{b}}/%s"
+GT = "evaluate davis {b}/%s " + f"{GOOD}/{LABELS} --split test --processes 1"
+RESULTS = f"evaluate davis {GOOD} {{b}}/%s --split test --processes 1 --out {{out}}"
+SUBMIT = f"check-submission davis {{b}}/%s {GOOD}/{LABELS} --split test"
+COMPOSITE = "data composite {b}/%s --out {out} --train 1 --validation 0 --test 0"
+CHECK = "check {b}/%s"
 
 TABLE: list[tuple[str, str, list[str]]] = [
     # command                      what is broken         what the line must say
@@ -175,7 +175,7 @@ TABLE: list[tuple[str, str, list[str]]] = [
         ["foreign.safetensors carries no tagvis_lite config"],
     ),
     (
-        "evaluate youtube-vis --gt {b}/%s --results x",
+        "evaluate youtube-vis {b}/%s x",
         "truncate_json/train/instances.json",
         ["json"],
     ),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from typing import Any, get_type_hints
 from zipfile import ZipFile
 
 import numpy as np
@@ -17,10 +21,12 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
-from tiny_network import OVERRIDES, TINY, save_tiny
+from tiny_network import OVERRIDES, SIZE, TINY, save_tiny
+from tyro.conf import Positional
 
-from tagvis_lite.__main__ import main
+from tagvis_lite.__main__ import COMMANDS, main
 from tagvis_lite.checkpoint import load_network
+from tagvis_lite.commands import options
 from tagvis_lite.config import PROFILES
 from tagvis_lite.data.davis import read_davis
 from tagvis_lite.data.label_maps import read_label_map
@@ -30,7 +36,7 @@ from tagvis_lite.model.network import TagVIS
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "data" / "toy"
-SMOKE = f"--profile smoke --accelerator cpu {OVERRIDES}"
+SMOKE = f"--profile smoke --device cpu {OVERRIDES}"
 
 
 def tagvis(command: str) -> None:
@@ -118,13 +124,14 @@ def test_train_renders_toy_videos_without_data(
     rendered = []
     real = sources.toy_training_data
 
-    def few(num_train: int) -> sources.TrainingData:
-        rendered.append(num_train)
-        return real(num_train, num_validation=1)
+    def few(num_train: int, **kind: Any) -> sources.TrainingData:
+        data = real(num_train, num_validation=1, **kind)
+        rendered.append((num_train, len(data.validation[0]), data.train[0].frames[0].shape))
+        return data
 
     monkeypatch.setattr(sources, "toy_training_data", few)
     tagvis(f"train --out {tmp_path}/run {SMOKE} --train.steps 2 --train.batch-size 1")
-    assert rendered == [2], "no more than the steps can draw"
+    assert rendered == [(2, 4, (SIZE, SIZE, 3))], "of its own size, no more than the steps draw"
     _, config = load_network(tmp_path / "run" / "best.safetensors")
     assert config.model.num_classes == 5
 
@@ -140,12 +147,12 @@ def test_davis_from_training_to_scores(
     tagvis(predict)
     assert "1 videos predicted, 1 were there already" in capsys.readouterr().out
 
-    tagvis(f"check-submission davis --gt {root} --results {out}/davis --set validation")
+    tagvis(f"check-submission davis {root} {out}/davis --split validation")
     assert capsys.readouterr().out == "nothing a server would refuse\n"
 
     figure, tables = tmp_path / "scores.png", tmp_path / "tables"
     tagvis(
-        f"evaluate davis --gt {root} --results {out}/davis --set validation --processes 1 "
+        f"evaluate davis {root} {out}/davis --split validation --processes 1 "
         f"--figure {figure} --out {tables}"
     )
     printed = capsys.readouterr().out
@@ -169,7 +176,7 @@ def test_youtube_vis_from_training_to_scores(
     rows = []
     for name in ("results.json", "results.zip"):
         capsys.readouterr()
-        tagvis(f"evaluate youtube-vis --gt {gt} --results {out / name}")
+        tagvis(f"evaluate youtube-vis {gt} {out / name}")
         rows.append(table(capsys.readouterr().out))
     assert rows[0] == rows[1]
     assert rows[0][0][:3] == ["Category", "AP", "AP50"]
@@ -227,7 +234,7 @@ def test_check_submission_prints_a_problem_a_line(
     (results / "toy-test-00002" / "00003.png").unlink()
     Image.new("RGB", (64, 64)).save(results / "toy-test-00004" / "00000.png")
     with pytest.raises(SystemExit) as caught:
-        tagvis(f"check-submission davis --gt {root} --results {results} --set test")
+        tagvis(f"check-submission davis {root} {results} --split test")
     assert caught.value.code == 1
     captured = capsys.readouterr()
     first, second = captured.out.splitlines()
@@ -241,7 +248,7 @@ def test_check_submission_of_a_zip(tmp_path: Path, capsys: pytest.CaptureFixture
         archive.writestr("out/results.json", "[]")
     gt = SAMPLE / "youtube-vis" / "validation" / "instances.json"
     with pytest.raises(SystemExit) as caught:
-        tagvis(f"check-submission youtube-vis --gt {gt} --results {tmp_path}/deep.zip")
+        tagvis(f"check-submission youtube-vis {gt} {tmp_path}/deep.zip")
     assert caught.value.code == 1
     (problem,) = capsys.readouterr().out.splitlines()
     assert problem.startswith(f"{tmp_path}/deep.zip")
@@ -340,8 +347,8 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 TINY_WEIGHTS = "--checkpoint {w}/tiny.safetensors"
-DAVIS_TEST = "--set test --processes 1 --out {out}"
-YOUTUBE_GT = f"--gt {SAMPLE}/youtube-vis/test/instances.json"
+DAVIS_TEST = "--split test --processes 1 --out {out}"
+YOUTUBE_GT = f"{SAMPLE}/youtube-vis/test/instances.json"
 MISTAKES = {
     # what: (command, what the error names)
     "missing path": (f"predict {{w}}/missing --out {{out}} {TINY_WEIGHTS}", "{w}/missing"),
@@ -398,46 +405,46 @@ MISTAKES = {
         "{w}/run/config.json",
     ),
     "run onto a file": (f"train --out {{w}}/text.mp4 --data {{w}}/davis {SMOKE}", "{w}/text.mp4"),
-    "unknown accelerator": (
-        "train --out {out} --data {w}/davis --profile smoke --accelerator abacus",
+    "unknown training device": (
+        "train --out {out} --data {w}/davis --profile smoke --device abacus",
         "abacus",
     ),
     "too few numbers": (f"train --out {{out}} {SMOKE} --data.size 33 33 --data {{w}}/davis", "33"),
-    "davis root": (f"evaluate davis --gt {{w}}/none --results {{w}}/perfect {DAVIS_TEST}", "none"),
+    "davis root": (f"evaluate davis {{w}}/none {{w}}/perfect {DAVIS_TEST}", "none"),
     "results folder": (
-        f"evaluate davis --gt {{w}}/davis --results {{w}}/none {DAVIS_TEST}",
+        f"evaluate davis {{w}}/davis {{w}}/none {DAVIS_TEST}",
         "{w}/none",
     ),
     "missing frame": (
-        f"evaluate davis --gt {{w}}/davis --results {{w}}/missing-frame {DAVIS_TEST}",
+        f"evaluate davis {{w}}/davis {{w}}/missing-frame {DAVIS_TEST}",
         "{w}/missing-frame/toy-test-00001/00005.png",
     ),
     "rgb result": (
-        f"evaluate davis --gt {{w}}/davis --results {{w}}/rgb {DAVIS_TEST}",
+        f"evaluate davis {{w}}/davis {{w}}/rgb {DAVIS_TEST}",
         "{w}/rgb/toy-test-00001/00002.png",
     ),
     "rgb annotation": (
-        f"evaluate davis --gt {{w}}/rgb-davis --results {{w}}/perfect {DAVIS_TEST}",
+        f"evaluate davis {{w}}/rgb-davis {{w}}/perfect {DAVIS_TEST}",
         "{w}/rgb-davis/Annotations_unsupervised/480p/toy-test-00000/00001.png",
     ),
     "figure": (
-        "evaluate davis --gt {w}/davis --results {w}/perfect --figure {out}/x.y " + DAVIS_TEST,
+        "evaluate davis {w}/davis {w}/perfect --figure {out}/x.y " + DAVIS_TEST,
         "{out}/x.y",
     ),
     "no results": (
-        f"evaluate youtube-vis {YOUTUBE_GT} --results {{w}}/none.json",
+        f"evaluate youtube-vis {YOUTUBE_GT} {{w}}/none.json",
         "{w}/none.json",
     ),
     "truncated json": (
-        f"evaluate youtube-vis {YOUTUBE_GT} --results {{w}}/cut.json",
+        f"evaluate youtube-vis {YOUTUBE_GT} {{w}}/cut.json",
         "{w}/cut.json",
     ),
     "unknown video": (
-        f"evaluate youtube-vis {YOUTUBE_GT} --results {{w}}/unknown.json",
+        f"evaluate youtube-vis {YOUTUBE_GT} {{w}}/unknown.json",
         "{w}/unknown.json",
     ),
     "no ground truth": (
-        "check-submission youtube-vis --gt {w}/none.json --results {w}/cut.json",
+        "check-submission youtube-vis {w}/none.json {w}/cut.json",
         "{w}/none.json",
     ),
     "toy set that is there": (
@@ -466,7 +473,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
 @pytest.mark.skipif(torch.cuda.is_available(), reason="here a GPU is no mistake")
 @pytest.mark.parametrize(
     "command",
-    ["train --out {out} --accelerator cuda", "profile --profile smoke --device cuda"],
+    ["train --out {out} --device cuda", "profile --profile smoke --device cuda"],
 )
 def test_a_gpu_that_is_not_there(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -489,6 +496,9 @@ def test_a_gpu_that_is_not_there(
         "train --out run --model.tag-range tanh",
         "train --out run --model.widths 8 8",
         "evaluate",
+        "evaluate foo",
+        "--profile toy",
+        "train --out run --model.num-classes 9",
         "toy --out set --layout coco",
     ],
 )
@@ -500,7 +510,7 @@ def test_what_cannot_be_parsed_is_exit_code_2_without_a_traceback(
     assert caught.value.code == 2
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err
-    assert captured.err
+    assert re.fullmatch(r"tagvis: [^\n│─]+\(see tagvis [a-z -]*--help\)\n", captured.err)
     assert captured.out == ""
 
 
@@ -513,17 +523,82 @@ def test_what_cannot_be_parsed_is_exit_code_2_without_a_traceback(
         ("train --help", ["toy, paper or smoke", "--loss.margin", "--train.steps", "--data"]),
         ("train --profile paper --help", ["default: paper", "default: 224 224"]),
         ("predict --help", ["a video file, a folder of frames", "--checkpoint", "--split"]),
-        ("evaluate davis --help", ["--gt", "--results", "--figure"]),
-        ("check-submission youtube-vis --help", ["--gt", "--results"]),
+        ("evaluate davis --help", ["ROOT RESULTS", "--split", "--figure"]),
+        ("evaluate --help", ["evaluate davis", "evaluate youtube-vis"]),
+        ("check-submission youtube-vis --help", ["ROOT RESULTS"]),
     ],
 )
 def test_help(command: str, said: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
+    with suppress(SystemExit):
         tagvis(command)
-    assert caught.value.code == 0
     text = " ".join(re.sub(r"[│╭╮╰╯─]", " ", capsys.readouterr().out).split())
     for words in said:
         assert words in text
+
+
+# ---------------------------------------------------------------- one vocabulary
+
+
+def function_of(command: str) -> Any:
+    module, name = COMMANDS[command][0].split(".")
+    return getattr(import_module(f"tagvis_lite.commands.{module}"), name)
+
+
+ONE_TYPE = {
+    "root": options.Root,
+    "input": options.Input,
+    "results": options.Results,
+    "split": options.Split,
+    "device": options.Device,
+    "precision": options.Precision,
+    "checkpoint": options.Checkpoint,
+    "fields": options.Fields,
+    "out": Path,
+}
+OTHER_WORDS = {
+    *("gt", "truth", "source", "path", "set", "subset", "accelerator", "gpu", "dtype"),
+    *("weights", "model", "output", "compiled", "val"),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_same_thing_has_the_same_name_and_type_everywhere(command: str) -> None:
+    hints = get_type_hints(function_of(command), include_extras=True)
+    assert not OTHER_WORDS & set(hints)
+    for name in ONE_TYPE.keys() & hints.keys():
+        allowed = [ONE_TYPE[name], ONE_TYPE[name] | None, Positional[ONE_TYPE[name]]]
+        if command == "data composite":  # splits of what it makes
+            allowed.append(str)
+        assert hints[name] in allowed, f"{name} of {command}"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_has_words(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        tagvis(f"{command} --help")
+    assert caught.value.code == 0
+    text = re.sub(r"[│╭╮╰╯]|─{2,}", " ", capsys.readouterr().out)
+    described = re.split(r"\n\s+(?=--[a-z]|[A-Z]+ {2})", text.split("\n\n", 2)[2])[1:]
+    for option in described:
+        words = re.sub(r"\((default|required)[^)]*\)?|\{.*?\}|--\S+|\b[A-Z]+\b", " ", option)
+        assert len(words.split()) >= 2, option
+    assert len(described) >= len(inspect.signature(function_of(command)).parameters) - 1
+
+
+def test_what_one_command_writes_the_next_one_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = save_tiny(tmp_path / "tiny.safetensors")
+    for layout, results in (("davis", "res"), ("youtube-vis", "results")):
+        root, out = tmp_path / layout, tmp_path / results
+        tagvis(f"toy --out {root} --layout {layout} --train 1 --validation 1 --test 1")
+        tagvis(f"check {root}")
+        tagvis(f"predict {root} --out {out} --checkpoint {weights}")
+        capsys.readouterr()
+        tagvis(f"check-submission {layout} {root} {out}")
+        assert capsys.readouterr().out == "nothing a server would refuse\n"
+        tagvis(f"evaluate {layout} {root} {out}")
+        assert table(capsys.readouterr().out)
 
 
 def test_an_interrupt_is_no_traceback(
@@ -536,7 +611,7 @@ def test_an_interrupt_is_no_traceback(
 
     monkeypatch.setattr(sources, "find_training_data", interrupt)
     with pytest.raises(SystemExit) as caught:
-        tagvis(f"train --out {tmp_path}/run --data {SAMPLE}/davis --accelerator cpu")
+        tagvis(f"train --out {tmp_path}/run --data {SAMPLE}/davis --device cpu")
     assert caught.value.code == 130
     assert one_error(capsys) == "tagvis: interrupted"
 

@@ -1,11 +1,11 @@
-"""`tagvis data ...`: get real data, check it, and make composites of it."""
+"""`tagvis data ...`: get real data, and make composites of it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from tyro.conf import Positional, arg, subcommand
+from tagvis_lite.commands.options import Root
 
 
 def davis(out: Path, archive: Path | None = None, sha256: str | None = None) -> None:
@@ -24,7 +24,7 @@ def davis(out: Path, archive: Path | None = None, sha256: str | None = None) -> 
 
     root, found = obtain_davis(out, archive, sha256=sha256)
     print(f"SHA-256 of the archive: {found}")
-    print(f"{root} is ready; to look at every file: tagvis data check {root}")
+    print(f"{root} is ready; to look at every file: tagvis check {root}")
 
 
 def youtube_vis(archives: Path, out: Path) -> None:
@@ -39,33 +39,11 @@ def youtube_vis(archives: Path, out: Path) -> None:
     from tagvis_lite.data.obtain import obtain_youtube_vis
 
     splits = obtain_youtube_vis(archives, out)
-    print(f"{out}: {', '.join(splits)} unpacked; to look at every file: tagvis data check {out}")
-
-
-def check(root: Positional[Path], fast: bool = False) -> None:
-    """Look at every file of a DAVIS or YouTube-VIS root; exit code 1 if anything is wrong.
-
-    Args:
-        root: of the data set; a folder of frames or a video file will do, too.
-        fast: read only headers and ends of files; damage in between is not found.
-    """
-    from tagvis_lite.data.check import check_path
-
-    reports = check_path(root.expanduser(), fast=fast)
-    problems = [problem for report in reports for problem in report.problems]
-    for problem in problems:
-        print(problem)
-    for report in reports:
-        print(
-            f"{report.name}: {report.videos} videos, {report.frames} frames, "
-            f"{report.label_maps} label maps, {len(report.problems)} problems"
-        )
-    if problems:
-        raise SystemExit(1)
+    print(f"{out}: {', '.join(splits)} unpacked; to look at every file: tagvis check {out}")
 
 
 def composite(
-    source: Path,
+    root: Root,
     out: Path,
     train: int = 64,
     validation: int = 8,
@@ -83,8 +61,8 @@ def composite(
     in two splits. A run that was stopped goes on.
 
     Args:
-        source: DAVIS root, of 2017, or of 2016 with one object a sequence.
-        out: root to write.
+        root: of DAVIS, of 2017, or of 2016 with one object a sequence.
+        out: the new root.
         train: number of training videos.
         validation: number of validation videos.
         test: number of test videos.
@@ -92,14 +70,14 @@ def composite(
         frames: of each video; as many as its background has when not given.
         size: height and width; those of the background when not given.
         seed: of the random choices.
-        split: which sequences of the source to use.
+        split: which sequences of the root to use.
         layout: of the root to write.
     """
     from tagvis_lite.study.composites.composite_set import write_composites
 
     counts = {"train": train, "validation": validation, "test": test}
     sources = write_composites(
-        source,
+        root,
         out,
         counts,
         split=split,
@@ -111,15 +89,3 @@ def composite(
     )
     for part, names in sources.items():
         print(f"{out}: {counts[part]} {part} composites of {len(names)} sequences")
-
-
-Command = (
-    Annotated[None, subcommand("davis", constructor=davis)]
-    | Annotated[None, subcommand("youtube-vis", constructor=youtube_vis)]
-    | Annotated[None, subcommand("check", constructor=check)]
-    | Annotated[None, subcommand("composite", constructor=composite)]
-)
-
-
-def data(command: Annotated[Command, arg(name="")]) -> None:
-    """Get real data, check it, and make composites of it."""

@@ -37,6 +37,17 @@ MARK = ".made-by-tagvis-demo"
 """File in a folder of the demo, which says that what an earlier demo left there may go."""
 
 
+def demo(out: Path = Path("runs/demo"), videos: int = 16) -> None:
+    """The main job on toy data: render, predict with the shipped weights, evaluate, show.
+
+    Args:
+        out: folder for the page and its data.
+        videos: number of held-out videos.
+    """
+    page = run_demo(out, videos)
+    print(f"Open {page.resolve().as_uri()}")
+
+
 def run_demo(out: Path, num_videos: int = 16) -> Path:
     """Render held-out toy videos, predict them with the shipped weights, evaluate, write a page.
 

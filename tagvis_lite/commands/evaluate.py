@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
-from tyro.conf import arg, subcommand
+from tagvis_lite.commands.options import Results, Root, Split
 
 
 def evaluate_davis(
-    gt: Path,
-    results: Path,
-    set: str = "val",
+    root: Root,
+    results: Results,
+    split: Split = None,
     year: str = "2017",
     single_object: bool = False,
     processes: int | None = None,
@@ -23,22 +22,27 @@ def evaluate_davis(
     """J, F and J&F of a folder of palette PNGs: DAVIS 2017 Unsupervised.
 
     Args:
-        gt: root of the data set, with Annotations_unsupervised and ImageSets.
-        results: one folder of palette PNGs for each sequence.
-        set: split to score.
+        results: one folder of palette PNGs for each sequence, or the folder that predict filled.
         year: of ImageSets.
         single_object: the ground truth is DAVIS-2016 style, 255 for the object.
         processes: sequences scored at once; as many as there are cores when not given.
         out: folder for the official CSV tables; `results` when not given.
         figure: file for a bar for each sequence, such as scores.png.
     """
+    from tagvis_lite.data.find import held_out_split
     from tagvis_lite.evaluation.davis import evaluate_davis_folder
     from tagvis_lite.evaluation.tables import davis_tables
 
+    split = split or held_out_split(root)
     scores = evaluate_davis_folder(
-        gt, results, set, year=year, single_object=single_object, processes=processes or cores()
+        root,
+        davis_results(results),
+        split,
+        year=year,
+        single_object=single_object,
+        processes=processes or cores(),
     )
-    for path in scores.write_csv(out or results, set):
+    for path in scores.write_csv(out or results, split):
         print(path)
     if figure is not None:
         from tagvis_lite.views.figures import save, score_bars
@@ -48,43 +52,74 @@ def evaluate_davis(
     print(davis_tables(scores))
 
 
-def evaluate_youtube_vis(gt: Path, results: Path) -> None:
+def evaluate_youtube_vis(root: Root, results: Results, split: Split = None) -> None:
     """AP and AR of a results.json or a zip of it: YouTube-VIS 2019 and 2021.
 
     Args:
-        gt: annotation file.
-        results: results.json, or a zip with it at the root.
+        root: root of the data set, or one annotation file.
+        results: results.json, a zip with it at the root, or the folder that predict filled.
     """
     from tagvis_lite.evaluation.tables import youtube_vis_tables
     from tagvis_lite.evaluation.youtube_vis import evaluate_youtube_vis_files
 
-    print(youtube_vis_tables(evaluate_youtube_vis_files(gt, results)))
+    print(
+        youtube_vis_tables(
+            evaluate_youtube_vis_files(youtube_vis_truth(root, split), youtube_vis_results(results))
+        )
+    )
 
 
-def check_davis(gt: Path, results: Path, set: str = "val", year: str = "2017") -> None:
+def check_davis(root: Root, results: Results, split: Split = None, year: str = "2017") -> None:
     """Everything a DAVIS server would refuse in a folder of results, all at once.
 
     Args:
-        gt: root of the data set, with JPEGImages and ImageSets.
-        results: one folder of palette PNGs for each sequence.
-        set: split the results are for.
+        results: one folder of palette PNGs for each sequence, or the folder that predict filled.
         year: of ImageSets.
     """
+    from tagvis_lite.data.find import held_out_split
     from tagvis_lite.evaluation.davis_submission import check_davis_submission
 
-    report(check_davis_submission(gt, results, set, year=year))
+    split = split or held_out_split(root)
+    report(check_davis_submission(root, davis_results(results), split, year=year))
 
 
-def check_youtube_vis(gt: Path, results: Path) -> None:
+def check_youtube_vis(root: Root, results: Results, split: Split = None) -> None:
     """Everything a YouTube-VIS server would refuse in a results.json or zip, all at once.
 
     Args:
-        gt: annotation file, or the part of it that is public: videos and categories.
-        results: results.json, or a zip with it at the root.
+        root: root of the data set, or one annotation file: videos and categories are enough.
+        results: results.json, a zip with it at the root, or the folder that predict filled.
     """
     from tagvis_lite.evaluation.youtube_vis_submission import check_results
 
-    report(check_results(gt, results))
+    report(check_results(youtube_vis_truth(root, split), youtube_vis_results(results)))
+
+
+def davis_results(results: Path) -> Path:
+    """The folder of palette PNGs: `results`, or the one in what `tagvis predict` filled."""
+    return results / "davis" if (results / "run.json").is_file() else results
+
+
+def youtube_vis_results(results: Path) -> Path:
+    """The file of results: `results`, or the one in what `tagvis predict` filled."""
+    return results / "results.json" if results.is_dir() else results
+
+
+def youtube_vis_truth(root: Path, split: str | None) -> Path:
+    """The annotation file: `root` itself, or that of a split.
+
+    Raises:
+        FileNotFoundError: the root has no such split.
+    """
+    from tagvis_lite.data.find import held_out_split, youtube_vis_splits
+
+    if root.is_file():
+        return root
+    split = split or held_out_split(root)
+    splits = youtube_vis_splits(root)
+    if split not in splits:
+        raise FileNotFoundError(f"{root} holds neither {split}/instances.json nor {split}.json")
+    return splits[split]
 
 
 def report(problems: Sequence[object]) -> None:
@@ -99,21 +134,3 @@ def report(problems: Sequence[object]) -> None:
 def cores() -> int:
     """Processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-Evaluate = (
-    Annotated[None, subcommand("davis", constructor=evaluate_davis)]
-    | Annotated[None, subcommand("youtube-vis", constructor=evaluate_youtube_vis)]
-)
-Check = (
-    Annotated[None, subcommand("davis", constructor=check_davis)]
-    | Annotated[None, subcommand("youtube-vis", constructor=check_youtube_vis)]
-)
-
-
-def evaluate(benchmark: Annotated[Evaluate, arg(name="")]) -> None:
-    """Score results as the benchmark's own tool does."""
-
-
-def check_submission(benchmark: Annotated[Check, arg(name="")]) -> None:
-    """Find what a benchmark's server would refuse, before it does."""

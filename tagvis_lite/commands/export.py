@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tyro.conf import Positional
 
 from tagvis_lite.atomic import replacing
 from tagvis_lite.checkpoint import load_network
+from tagvis_lite.commands.options import Checkpoint, weights_file
 from tagvis_lite.config import Config
 from tagvis_lite.model.attention import Attention, attention_maps
 from tagvis_lite.model.network import TagVIS
@@ -101,6 +103,30 @@ def asked_maps(module: Attention, features: Tensor) -> Tensor:
         scores = (query.flatten(1, 2) * scale) @ key.flatten(1, 2).mT
         return scores.softmax(dim=-1).unflatten(2, key.shape[1:3]).unflatten(1, query.shape[1:3])
     return attention_maps(query, key).permute(0, 2, 3, 1, 4)
+
+
+def export_command(
+    checkpoint: Positional[Checkpoint],
+    out: Path,
+    clip_frames: int | None = None,
+    size: tuple[int, int] | None = None,
+    attention: bool = False,
+    half: bool = False,
+) -> None:
+    """Write a checkpoint as one ONNX file, for programs without torch (docs/deploy.md).
+
+    Args:
+        out: the file, FILE.onnx; kept only if onnxruntime gets what torch gets.
+        clip_frames: frames of a clip; those of the training when not given.
+        size: height and width of the frames; those of the training when not given.
+        attention: add the maps of the three attention modules to the outputs.
+        half: store weights in float16, for a file of half the size.
+    """
+    card = export(weights_file(checkpoint), out, clip_frames, size, attention, half)
+    size_mb, difference = out.stat().st_size / 1e6, card["difference_from_torch"]
+    print(f"{out}: {size_mb:.1f} MB, differs from torch by {difference:.0e} of the largest value")
+    for name, shape in {"frames": card["frames_shape"], **card["outputs"]}.items():
+        print(f"  {name}: {' x '.join(map(str, shape))}")
 
 
 def export(

@@ -1,7 +1,7 @@
 """Predict a set of videos into files that people, DAVIS and YouTube-VIS can read.
 
     OUT/overlays/<video>.mp4        instances drawn over the frames
-    OUT/davis/<video>/<frame>.png   palette PNGs, ready for `tagvis evaluate davis --results`
+    OUT/davis/<video>/<frame>.png   palette PNGs, ready for `tagvis evaluate davis`
     OUT/results.json                YouTube-VIS results
     OUT/results.zip                 the same, ready to submit
     OUT/parts/<video>.json          the part of results.json of each finished video
@@ -15,21 +15,68 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
 from tqdm.auto import tqdm
 
 from tagvis_lite.atomic import write_atomically
-from tagvis_lite.config import Config, config_to_dict
-from tagvis_lite.data.video_file import write_video_file
-from tagvis_lite.evaluation.davis_submission import write_davis_result
-from tagvis_lite.evaluation.youtube_vis_submission import track_results, write_results
-from tagvis_lite.inference import predict_video
+from tagvis_lite.commands.options import (
+    Checkpoint,
+    Device,
+    Input,
+    Precision,
+    Split,
+    device_named,
+    weights_file,
+)
+from tagvis_lite.config import Config, InferenceConfig, config_to_dict
 from tagvis_lite.video import Tracks, Video
-from tagvis_lite.views.overlay import overlay
+
+if TYPE_CHECKING:  # torch takes seconds, and help needs none of it
+    from torch import nn
+
+
+def predict(
+    input: Input,
+    out: Path,
+    inference: InferenceConfig,
+    split: Split = None,
+    checkpoint: Checkpoint = None,
+    device: Device = "auto",
+    precision: Precision = "fp32",
+) -> None:
+    """Predict the instances of videos: overlay videos, palette PNGs and YouTube-VIS results.
+
+    The thresholds of --inference are those of the checkpoint when not given.
+
+    Args:
+        out: folder to fill; a run that was stopped goes on.
+        inference: how tags become instances.
+    """
+    from tagvis_lite.data.find import find_videos
+
+    videos, video_ids = find_videos(input, split, truth=False)
+    weights = weights_file(checkpoint)
+
+    # They import torchvision, which takes seconds: a mistake in the path is told before.
+    from tagvis_lite.checkpoint import load_network
+    from tagvis_lite.model.fast import FastTagVIS
+
+    network, config = load_network(weights)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    predicted = predict_to_files(
+        FastTagVIS(network, precision),
+        replace(config, inference=inference),
+        videos,
+        out,
+        weights=digest if precision == "fp32" else f"{digest} in {precision}",
+        video_ids=video_ids,
+        device=device_named(device),
+    )
+    print(f"{out}: {predicted} videos predicted, {len(videos) - predicted} were there already")
 
 
 def predict_to_files(
@@ -61,6 +108,11 @@ def predict_to_files(
         ValueError: `out` holds results of other weights, of another config, or of another video
             of the same name; or see `predict_video`.
     """
+    from tagvis_lite.data.video_file import write_video_file
+    from tagvis_lite.evaluation.davis_submission import write_davis_result
+    from tagvis_lite.evaluation.youtube_vis_submission import track_results, write_results
+    from tagvis_lite.inference import predict_video
+
     _open_run(out, {"weights": weights, "config": config_to_dict(config)})
     video_ids = video_ids or {video.name: k for k, video in enumerate(videos, start=1)}
     network = network.to(device)
@@ -85,6 +137,8 @@ def predict_to_files(
 
 
 def _drawn(video: Video, tracks: Tracks) -> Iterator[np.ndarray]:
+    from tagvis_lite.views.overlay import overlay
+
     for t in range(len(video)):
         yield overlay(video.frames[t], tracks.ids[t])
 

@@ -15,6 +15,8 @@ from tagvis_lite.video import Video
 
 TOY_TRAIN, TOY_VALIDATION = 2000, 32
 """Toy videos rendered for training and for choosing the best weights."""
+TOY_BYTES = 2_000_000_000
+"""Most memory that the toy videos for training take."""
 HELD_OUT = ("val", "valid", "validation", "test-dev", "test", "test-challenge")
 """Names of splits that nothing is trained on: where several are there, the first is meant."""
 
@@ -29,12 +31,24 @@ class TrainingData:
 
 
 def toy_training_data(
-    num_train: int = TOY_TRAIN, num_validation: int = TOY_VALIDATION, clip_frames: int = 8
+    num_train: int = TOY_TRAIN,
+    num_validation: int = TOY_VALIDATION,
+    clip_frames: int = 8,
+    size: tuple[int, int] = (64, 64),
 ) -> TrainingData:
-    """Toy videos in memory, those for training long enough to drop frames."""
-    config = ToyConfig(num_frames=clip_frames)
+    """Toy videos in memory, those for training long enough to drop frames.
+
+    Args:
+        num_train: most videos to train on; fewer where they would take more than TOY_BYTES.
+        num_validation: videos to choose the best weights by.
+        clip_frames: T of a clip.
+        size: H x W.
+    """
+    config = ToyConfig(num_frames=clip_frames, size=size)
+    longer = with_frames_to_drop(config)
+    video_bytes = 4 * longer.num_frames * size[0] * size[1]
     return TrainingData(
-        train=list(toy_split("train", num_train, with_frames_to_drop(config))),
+        train=list(toy_split("train", min(num_train, max(1, TOY_BYTES // video_bytes)), longer)),
         validation=list(toy_split("validation", num_validation, config)),
         num_classes=len(CATEGORIES) + 1,
     )

@@ -26,19 +26,14 @@ class FastTagVIS(nn.Module):
     Args:
         network: left as it is.
         precision: of weights and activations.
-        compiled: run it through `torch.compile`; the first clip of each shape takes minutes.
     """
 
-    def __init__(
-        self, network: TagVIS, precision: Precision = "fp32", compiled: bool = False
-    ) -> None:
+    def __init__(self, network: TagVIS, precision: Precision = "fp32") -> None:
         super().__init__()
         self.dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         folded = deepcopy(network).eval()
         fold_batch_norms(folded)
         self.network = folded.to(self.dtype).to(memory_format=torch.channels_last_3d)
-        if compiled:
-            self.network.compile()
 
     def forward(self, frames: Tensor) -> Prediction:
         """As `TagVIS.forward`."""

@@ -70,7 +70,7 @@ UNRUN = (
     {
         "not run": "Table I, the paper's own row",
         "it needs": "YouTube-VIS, the Kinetics-400 weights, a GPU",
-        "the command": "`tagvis train --profile paper --data ROOT --out RUN --accelerator cuda`",
+        "the command": "`tagvis train --profile paper --data ROOT --out RUN --device cuda`",
     },
     {
         "not run": "Tables II and III, the paper's own rows",

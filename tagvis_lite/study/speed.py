@@ -36,7 +36,6 @@ def profile_inference(
     *,
     device: str = "cpu",
     precision: Precision = "fp32",
-    compiled: bool = False,
     repeats: int = 3,
 ) -> str:
     """Time the stages of inference on one synthetic video of a network with random weights.
@@ -45,7 +44,6 @@ def profile_inference(
         config: network, clip length and size.
         device: where the network runs.
         precision: of weights and activations.
-        compiled: run the network through `torch.compile`.
         repeats: runs; the median is shown.
 
     Returns:
@@ -57,7 +55,7 @@ def profile_inference(
     if repeats < 1:
         raise ValueError(f"repeats is {repeats}, expected 1 or more")
     network = TagVIS(replace(config.model, pretrained=False)).eval()
-    fast = FastTagVIS(network, precision, compiled).to(device)
+    fast = FastTagVIS(network, precision).to(device)
     height, width = config.data.size
     frames = torch.zeros(3, config.data.clip_frames, height, width)
     flops = count_flops(network, frames)
@@ -69,7 +67,7 @@ def profile_inference(
     rate = gemm_rate(device, fast.dtype)
     lines = [
         f"profile {config.profile}: {len(video)} frames of {height} x {width}, {device}, "
-        f"{precision}{', compiled' if compiled else ''}, {torch.get_num_threads()} threads, "
+        f"{precision}, {torch.get_num_threads()} threads, "
         f"torch {torch.__version__}",
         f"{parameters:,} parameters, {flops / 1e9:,.1f} GFLOP a clip",
         f"network: {flops / seconds['network'] / 1e9:,.1f} GFLOP/s, "

@@ -22,7 +22,7 @@ def tagvis(command: str) -> None:
 
 
 def test_check_says_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
-    tagvis(f"data check {SAMPLE / 'davis'}")
+    tagvis(f"check {SAMPLE / 'davis'}")
     captured = capsys.readouterr()
     assert captured.err == ""
     assert captured.out.splitlines()[1] == (
@@ -37,21 +37,21 @@ def test_check_prints_a_problem_a_line(tmp_path: Path, capsys: pytest.CaptureFix
     cut = frames / "toy-train-00000" / "00007.jpg"
     cut.write_bytes(cut.read_bytes()[:-50])
     with pytest.raises(SystemExit) as caught:
-        tagvis(f"data check {root}")
+        tagvis(f"check {root}")
     assert caught.value.code == 1
     *problems, test, train, _ = capsys.readouterr().out.splitlines()
     assert len(problems) == 3, "the lost frame is a gap, and its label map has no partner"
     assert problems[-1].startswith(f"{cut} cannot be decoded")
     assert (test[-10:], train[-10:]) == ("2 problems", "1 problems")
     with pytest.raises(SystemExit):
-        tagvis(f"data check {root} --fast")
+        tagvis(f"check {root} --fast")
     assert f"{cut} is truncated" in capsys.readouterr().out
 
 
 def test_composites_can_be_trained_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Moving toy shapes stand for the real objects."""
     command = (
-        f"data composite --source {SAMPLE / 'davis'} --out {tmp_path}/set --train 2 --validation 1 "
+        f"data composite {SAMPLE / 'davis'} --out {tmp_path}/set --train 2 --validation 1 "
         "--test 0 --objects 2 3 --frames 6 --size 48 64 --seed 4"
     )
     for _ in range(2):
@@ -61,10 +61,10 @@ def test_composites_can_be_trained_on(tmp_path: Path, capsys: pytest.CaptureFixt
             f"{tmp_path}/set: 2 train composites of 4 sequences",
             f"{tmp_path}/set: 1 validation composites of 2 sequences",
         ]
-    tagvis(f"data check {tmp_path}/set")
+    tagvis(f"check {tmp_path}/set")
     assert "train: 2 videos, 12 frames, 12 label maps, 0 problems" in capsys.readouterr().out
     tagvis(
-        f"train --data {tmp_path}/set --out {tmp_path}/run --profile smoke --accelerator cpu "
+        f"train --data {tmp_path}/set --out {tmp_path}/run --profile smoke --device cpu "
         f"{OVERRIDES} --train.steps 2"
     )
     assert re.search(r"best\.safetensors: validation J&F \d", capsys.readouterr().out)

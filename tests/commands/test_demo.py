@@ -107,8 +107,8 @@ def test_numbers_on_the_page_are_those_of_evaluate(
     root = page.parent
     main(
         [
-            *("evaluate", "davis", "--gt", str(root / "toy"), "--set", "test"),
-            *("--results", str(root / "predictions" / "davis"), "--processes", "1"),
+            *("evaluate", "davis", str(root / "toy"), str(root / "predictions"), "--split", "test"),
+            *("--processes", "1"),
             *("--out", str(root / "again")),
         ]
     )

@@ -1,0 +1,187 @@
+"""The words that all commands share, and from where the values of their options start.
+
+ROOT, INPUT    positional: a data set, or anything that can be predicted
+--out          the folder or file to write
+--split        of a root; the held-out one that is there when not given
+--device       cpu, cuda, cuda:1, mps or auto
+--precision    fp32 or bf16; in training 16-mixed, too
+--checkpoint   weights, or the folder of a run
+--profile      toy, paper or smoke; with it every field of the config is an option by name
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from tyro.conf import Positional, arg
+
+from tagvis_lite.config import PROFILES, Config, config_from_dict, config_to_dict
+
+Root = Annotated[
+    Positional[Path], arg(metavar="ROOT", help="root of a data set, of DAVIS or YouTube-VIS.")
+]
+Input = Annotated[
+    Positional[Path],
+    arg(
+        metavar="INPUT", help="a video file, a folder of frames, or a root of DAVIS or YouTube-VIS."
+    ),
+]
+Results = Annotated[Positional[Path], arg(metavar="RESULTS")]
+Split = Annotated[str | None, arg(help="which videos of a root; the held-out ones when not given.")]
+Device = Annotated[
+    str, arg(help="cpu, cuda, cuda:1, mps; auto is a GPU where there is one, and else the CPU.")
+]
+Precision = Annotated[
+    Literal["fp32", "bf16"],
+    arg(help="arithmetic of the network: bf16 is faster where the processor has it."),
+]
+Checkpoint = Annotated[
+    Path | None,
+    arg(help="weights, or the folder of a run; the toy weights of the package when not given."),
+]
+Fields = Annotated[Config, arg(name="")]
+"""The profile, and every field of the config by name."""
+
+
+def weights_file(checkpoint: Path | None) -> Path:
+    """The file of weights that `--checkpoint` means.
+
+    Raises:
+        FileNotFoundError: a folder without best.safetensors.
+    """
+    if checkpoint is None:
+        from tagvis_lite.shipped import shipped
+
+        return shipped("checkpoints/toy.safetensors")
+    if not checkpoint.is_dir():
+        return checkpoint
+    best = checkpoint / "best.safetensors"
+    if not best.is_file():
+        raise FileNotFoundError(f"{checkpoint} holds no best.safetensors: give the folder of a run")
+    return best
+
+
+def device_named(name: str) -> str:
+    """The device that `--device` means, tried out.
+
+    Raises:
+        ValueError: this machine or this torch does not have it.
+    """
+    import torch
+
+    if name == "auto":
+        here = torch.accelerator.current_accelerator(check_available=True)
+        return "cpu" if here is None else here.type
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        message = str(error).split(". ")[0]
+        raise ValueError(f"device {name!r} cannot be used here: {message}") from error
+    return name
+
+
+# ---------------------------------------------------------------- where options start
+
+
+def starting_values(command: Callable[..., Any], words: Sequence[str]) -> dict[str, Any]:
+    """Values of a command's options that other options on the same command line decide."""
+    options = inspect.signature(command).parameters
+    if "fields" in options:
+        return {"fields": _starting_config(words)}
+    if "inference" in options:
+        checkpoint = _value(words, "--checkpoint")
+        weights = weights_file(None if checkpoint is None else Path(checkpoint))
+        return {"inference": checkpoint_config(weights).inference}
+    return {}
+
+
+def _starting_config(words: Sequence[str]) -> Config:
+    """`--from`, `--config` or `--profile`: the values that all other fields start from."""
+    file, profile = _value(words, "--config"), _value(words, "--profile")
+    if file is not None:
+        return read_config(Path(file), profile)
+    if profile is not None:
+        return named_profile(profile)
+    weights = _value(words, "--from")
+    if weights is not None:
+        return checkpoint_config(weights_file(Path(weights)))
+    return PROFILES["toy"]
+
+
+def _value(words: Sequence[str], option: str) -> str | None:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument(option, nargs="?", dest="value", const="")
+    value: str | None = parser.parse_known_args(words)[0].value
+    return value
+
+
+def named_profile(name: str) -> Config:
+    """The profile of that name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name not in PROFILES:
+        raise ValueError(f"unknown profile {name!r}; there are {', '.join(PROFILES)}")
+    return PROFILES[name]
+
+
+def read_config(path: Path, profile: str | None = None) -> Config:
+    """A config from a json file: that of a run, or one of some fields.
+
+    Args:
+        path: the file. Fields that it does not hold are those of its profile.
+        profile: of a file that names none; toy when not given.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no json, no config, or one of another profile than `profile`.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+        if not isinstance(values, Mapping):
+            raise ValueError("it holds no fields")
+        named = values.get("profile", profile or "toy")
+        if profile is not None and named != profile:
+            raise ValueError(f"its profile is {named!r}, not {profile!r} as --profile says")
+        base = config_to_dict(named_profile(named))
+        for name, section in values.items():
+            same = isinstance(section, Mapping) and isinstance(base.get(name), Mapping)
+            base[name] = base[name] | section if same else section
+        return config_from_dict(base)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such config file") from None
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is no config: {error}") from error
+
+
+def checkpoint_config(weights: Path) -> Config:
+    """The config in the header of a file of weights; nothing else of it is read.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: no weights of this package.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not weights.is_file():
+        raise FileNotFoundError(f"no checkpoint at {weights}")
+    try:
+        with safe_open(weights, framework="numpy") as file:
+            config = (file.metadata() or {}).get("config")
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{weights} is not a readable safetensors checkpoint ({error}): copy it again, or "
+            "make a new one with `tagvis train`"
+        ) from error
+    if config is None:
+        raise ValueError(f"{weights} carries no tagvis_lite config: this package did not write it")
+    try:
+        return config_from_dict(json.loads(config))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{weights} does not fit this version of tagvis_lite: {error}") from error

@@ -1,0 +1,175 @@
+"""`tagvis train`: a run from its options to its best weights."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from dataclasses import fields as fields_of
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import arg
+
+from tagvis_lite.commands.options import Device, Fields, weights_file
+from tagvis_lite.config import Config, ModelConfig
+
+if TYPE_CHECKING:  # torch takes seconds, and help needs none of it
+    from lightning_fabric import Fabric
+
+    from tagvis_lite.data.find import TrainingData
+    from tagvis_lite.model.network import TagVIS
+
+
+def train(
+    out: Path,
+    fields: Fields,
+    data: Path | None = None,
+    config: Path | None = None,
+    start: Annotated[Path | None, arg(name="from")] = None,
+    device: Device = "auto",
+    devices: int = 1,
+    nodes: int = 1,
+    strategy: str = "auto",
+) -> None:
+    """Train a network, or go on with a run that was stopped.
+
+    Fields that are not given are those of --config, or else of --profile: toy, paper or smoke.
+
+    Args:
+        out: folder of the run.
+        data: root in the DAVIS or YouTube-VIS layout; toy videos are rendered when not given.
+        config: json file to take fields from: config.json of a run, or one of some fields.
+        start: weights, or the folder of a run, to start from instead of random weights; without
+            --config and --profile the run takes their config.
+        devices: devices per node; a step has devices x nodes x batch-size x accumulate clips.
+        nodes: machines, each started with this command, NODE_RANK, MASTER_ADDR and MASTER_PORT.
+        strategy: how devices work together, as Lightning Fabric names it: auto, ddp, ...
+    """
+    import torch
+
+    from tagvis_lite.data.check import problems_in
+    from tagvis_lite.estimate import device_memory, estimate_training, gemm_rate
+    from tagvis_lite.training import NonFiniteLossError, check_run
+    from tagvis_lite.training import train as train_network
+
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    # A 1 x 1 convolution has two names for one layout, which costs a copy of a few kilobytes.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    fabric = _fabric(fields, device, devices, nodes, strategy)
+    source = _training_data(data, fields, fabric.world_size)
+    run = replace(fields, model=replace(fields.model, num_classes=source.num_classes))
+    network = None if start is None else start_from(start, run.model)
+    check_run(run, source.train, source.validation, network)
+    if fabric.is_global_zero and "LOCAL_RANK" not in os.environ:
+        problems = problems_in([*source.train, *source.validation], fast=True)
+        if problems:
+            more = f" (and {len(problems) - 1} more: tagvis check {data})"
+            raise ValueError(problems[0] + more * (len(problems) > 1))
+        half = run.train.precision != "32-true"
+        rate = gemm_rate(fabric.device, torch.bfloat16 if half else torch.float32)
+        estimate = estimate_training(run, len(source.train), fabric.world_size)
+        print(estimate.describe(rate, device_memory(fabric.device)), flush=True)
+    try:
+        result = train_network(
+            run, source.train, source.validation, out, fabric=fabric, network=network
+        )
+    except NonFiniteLossError:
+        if not fabric.is_global_zero:  # the first process says it for all
+            raise SystemExit(2) from None
+        raise
+    except torch.OutOfMemoryError as error:
+        raise ValueError(
+            "the device ran out of memory: try --train.precision bf16-mixed, or a smaller "
+            f"--train.batch-size with more --train.accumulate ({str(error)[:100]})"
+        ) from error
+    except RuntimeError as error:
+        if fabric.world_size > 1 and _lost_a_process(error):
+            where = f"process {fabric.global_rank} of {fabric.world_size}"
+            raise ValueError(f"{where} stopped because another did: see its message") from error
+        raise
+    if fabric.is_global_zero:
+        score = f"validation J&F {100 * result.best_score:.1f} at step {result.best_step}"
+        print(f"{result.weights}: {score}")
+
+
+def _fabric(config: Config, device: str, devices: int, nodes: int, strategy: str) -> Fabric:
+    """Devices and processes, as the options say.
+
+    Raises:
+        ValueError: this machine does not have them.
+    """
+    from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments import LightningEnvironment
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
+
+    if devices < 1 or nodes < 1:
+        raise ValueError(f"--devices is {devices} and --nodes {nodes}, expected 1 or more")
+    accelerator, _, index = device.partition(":")
+    if index and (devices > 1 or not index.isdecimal()):
+        raise ValueError(f"--device {device} is one device: give {accelerator} for {devices}")
+    # One process needs no cluster, even where a scheduler has left its variables.
+    alone = devices * nodes == 1 and "LOCAL_RANK" not in os.environ
+    try:
+        return Fabric(
+            accelerator=accelerator,
+            devices=[int(index)] if index else devices,
+            num_nodes=nodes,
+            strategy=strategy,
+            precision=config.train.precision,
+            plugins=LightningEnvironment() if alone else None,
+        )
+    except (RuntimeError, ValueError, ImportError, MisconfigurationException) as error:
+        raise ValueError(f"{device=}, {devices=}, {nodes=}, {strategy=}: {error}") from error
+
+
+def _training_data(root: Path | None, config: Config, world_size: int) -> TrainingData:
+    """The videos of a root, or toy videos of the config's own size and frames."""
+    from tagvis_lite.data.find import TOY_TRAIN, find_training_data, toy_training_data
+
+    if root is not None:
+        return find_training_data(root)
+    batch = config.train.batch_size * config.train.accumulate * world_size
+    drawn = TOY_TRAIN if config.train.steps is None else config.train.steps * batch
+    return toy_training_data(
+        max(1, min(TOY_TRAIN, drawn)), clip_frames=config.data.clip_frames, size=config.data.size
+    )
+
+
+def start_from(checkpoint: Path, model: ModelConfig) -> TagVIS:
+    """A network with the weights of another; for other classes its last layer is new.
+
+    Args:
+        checkpoint: file of weights, or folder of a run.
+        model: of the network to make.
+
+    Raises:
+        ValueError: another network, the field named; or see `load_network`.
+    """
+    from tagvis_lite.checkpoint import load_network
+    from tagvis_lite.model.network import TagVIS
+
+    source, config = load_network(weights_file(checkpoint))
+    for field in fields_of(model):
+        there, here = getattr(config.model, field.name), getattr(model, field.name)
+        if there != here and field.name not in ("num_classes", "pretrained"):
+            raise ValueError(
+                f"{checkpoint} has model.{field.name} {there}, this run {here}: give "
+                f"--model.{field.name.replace('_', '-')} as it is there"
+            )
+    network = TagVIS(replace(model, pretrained=False))
+    own, given = network.state_dict(), source.state_dict()
+    kept = {name: value for name, value in given.items() if value.shape == own[name].shape}
+    network.load_state_dict(own | kept)
+    if len(kept) < len(own):
+        classes = f"{config.model.num_classes} classes there, {model.num_classes} here"
+        print(f"start from {checkpoint}: {classes}, so the last semantic layer is new")
+    return network
+
+
+def _lost_a_process(error: RuntimeError) -> bool:
+    """Whether a collective operation failed, as it does when another process has gone."""
+    from torch.distributed import DistError
+
+    return isinstance(error, DistError) or "gloo" in str(error).lower()
