@@ -17,6 +17,7 @@ WORKERS ?= 2
 LOCK_OPTIONS ?=
 BUILD_OPTIONS ?=
 LAB_OPTIONS ?=
+LIVE_PORT ?= 8765
 
 export UV_PYTHON_DOWNLOADS := never
 
@@ -37,7 +38,7 @@ if [ -z "$$python" ]; then \
 fi
 endef
 
-.PHONY: help demo test lint notebooks lab site lock clean
+.PHONY: help demo test lint notebooks lab site live lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1	\2/p' Makefile
@@ -67,6 +68,11 @@ site: $(INSTALLED) ## the lessons, the ledger, the report and the API as a site 
 	$(ONE_THREAD) $(VENV_PYTHON) -m sphinx -b html -c docs -W --keep-going -q \
 		-d build/doctrees . build/site
 	@echo "Open build/site/index.html"
+
+live: $(INSTALLED) ## the page where the network runs in the browser, built and served (needs npm)
+	$(VENV_PYTHON) docs/_ext/live.py build/live
+	@echo "Open http://127.0.0.1:$(LIVE_PORT)/ (Ctrl+C ends)"
+	@$(VENV_PYTHON) -m http.server --bind 127.0.0.1 --directory build/live $(LIVE_PORT)
 
 lock: $(UV) ## refresh requirements.lock from pyproject.toml, keeping versions that still fit
 	$(UV) pip compile pyproject.toml --output-file requirements.lock \

@@ -26,6 +26,7 @@ extensions = [
     "docstrings",
     "modules",
     "mathml",
+    "live",
 ]
 root_doc = "docs/index"
 include_patterns = ["docs/*.md", "docs/api/*.md", "benchmarks/README.md", "notebooks/*.ipynb"]

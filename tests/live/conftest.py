@@ -1,0 +1,96 @@
+"""The live page's own modules in headless Chromium, and the built page served from a folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+SOURCES = Path(__file__).resolve().parents[2] / "docs" / "live"
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+CALL = """async ([module, name, args]) => {
+  const types = { float32: Float32Array, float64: Float64Array, uint8: Uint8Array };
+  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
+  const decode = (value) => value?.$type ? new types[value.$type](bytes(value.data)) : value;
+  const encode = (value) => {
+    if (ArrayBuffer.isView(value)) {
+      const type = Object.keys(types).find((key) => value instanceof types[key]);
+      const raw = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+      let text = "";
+      for (let k = 0; k < raw.length; k += 8192)
+        text += String.fromCharCode(...raw.subarray(k, k + 8192));
+      return { $type: type, data: btoa(text) };
+    }
+    if (Array.isArray(value)) return value.map(encode);
+    if (value === null || typeof value !== "object") return value;
+    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, encode(one)]));
+  };
+  const found = await import(`/${module}.js`);
+  return encode(await found[name](...args.map(decode)));
+}"""
+
+
+def serve(folder: Path) -> Iterator[str]:
+    """The address of a server of a folder."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium; tests that need one are skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    path = path or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def call(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Calls a function that a module exports: call("toy", "render", scene, 8, [64, 64])."""
+    server = serve(SOURCES)
+    page = chromium.new_page()
+    page.goto(next(server) + "/live.css")  # any page of the server's will do
+
+    def called(module: str, name: str, *args: Any) -> Any:
+        return _decoded(page.evaluate(CALL, [module, name, [_encoded(value) for value in args]]))
+
+    yield called
+    page.close()
+
+
+def _encoded(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        data = b64encode(np.ascontiguousarray(value).tobytes()).decode("ascii")
+        return {"$type": str(value.dtype), "data": data}
+    return json.loads(json.dumps(value))
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, dict) and "$type" in value:
+        return np.frombuffer(b64decode(value["data"]), value["$type"])
+    if isinstance(value, dict):
+        return {key: _decoded(one) for key, one in value.items()}
+    return [_decoded(one) for one in value] if isinstance(value, list) else value
