@@ -25,6 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 import torch
@@ -35,6 +36,8 @@ from torchvision.transforms.v2 import functional as transforms
 
 from tagvis_lite.config import Config, DataConfig, TrainConfig
 from tagvis_lite.video import BACKGROUND, VOID, Clip, Video
+
+Drops = Literal["runs", "one_run", "every_gap", "fixed_stride"]
 
 
 def spread_indices(num_frames: int, clip_frames: int) -> np.ndarray:
@@ -54,7 +57,11 @@ def spread_indices(num_frames: int, clip_frames: int) -> np.ndarray:
 
 
 def sample_indices(
-    num_frames: int, clip_frames: int, max_drop: int, generator: Generator | None = None
+    num_frames: int,
+    clip_frames: int,
+    max_drop: int,
+    generator: Generator | None = None,
+    drops: Drops = "runs",
 ) -> np.ndarray:
     """Choose the frames of a training clip: a random window with random runs left out.
 
@@ -64,6 +71,10 @@ def sample_indices(
        video has to spare, the one in hand is cut short and those still to come are empty.
     3. The window (kept and dropped frames) starts anywhere it fits, uniform.
 
+    Other readings of 'dropping a random number of consecutive frames between 1 to 5' differ in step
+    1 and 2: `one_run` in a clip; a run in `every_gap` of the clip; or all these of one length, a
+    `fixed_stride`, and as many frames as the video has to spare.
+
     So neighbouring clip frames are 1..`max_drop` + 1 video frames apart. A video of fewer than
     `clip_frames` frames has none to drop and gives `spread_indices`.
 
@@ -72,6 +83,7 @@ def sample_indices(
         clip_frames: T, frames of the clip.
         max_drop: longest dropped run; 0 gives consecutive frames.
         generator: source of randomness; None is torch's global one.
+        drops: where the runs are (docs/decisions.md, D18).
 
     Returns:
         int64, clip_frames: indices into the video, strictly increasing when
@@ -86,8 +98,14 @@ def sample_indices(
         return spread_indices(num_frames, clip_frames)
 
     steps = torch.ones(clip_frames, dtype=torch.int64)  # steps[0] leads to the window's start
-    if max_drop > 0:
-        runs = _uniform(0, min(clip_frames - 1, spare), generator)
+    if max_drop > 0 and clip_frames > 1 and drops == "fixed_stride":
+        steps[1:] += min(_uniform(1, max_drop, generator), spare // (clip_frames - 1))
+    elif max_drop > 0:
+        runs = min(clip_frames - 1, spare)
+        if drops == "runs":
+            runs = _uniform(0, runs, generator)
+        elif drops == "one_run":
+            runs = min(1, runs)
         lengths = torch.randint(1, max_drop + 1, (runs,), generator=generator)
         dropped = lengths.cumsum(0).clamp(max=spare).diff(prepend=torch.zeros(1, dtype=torch.int64))
         where = 1 + torch.randperm(clip_frames - 1, generator=generator)[:runs]
@@ -137,9 +155,9 @@ def make_clip(
 ) -> Clip:
     """Read the frames at `indices` and turn them, with their labels, into a clip.
 
-    Augmentation (section IV) is the same for all frames: a crop of the frame's own shape with
-    sides of `config.min_crop` to 1 times the frame's, a horizontal flip and a temporal flip,
-    each flip in half of the clips. Without augmentation the whole frame is used.
+    Augmentation (section IV) is the same for all frames: a crop of the shape `config.crop_shape`
+    with sides of `config.min_crop` to 1 times the largest there can be, a horizontal flip and a
+    temporal flip, each flip in half of the clips. Without augmentation the whole frame is used.
 
     Frames are resized once, bilinear with antialiasing, and labels once too, from the video's
     resolution to that of the tags. Labels use 'nearest-exact': it takes the source pixel under
@@ -151,7 +169,7 @@ def make_clip(
     Args:
         video: source; one without label maps gives a clip that is void (255) everywhere.
         indices: T indices into the video.
-        config: size, min_crop, mean and std.
+        config: size, min_crop, crop_shape, mean and std.
         num_classes: semantic classes with background. With 2 (DAVIS, D17) every instance is of
             class 1, whatever its category.
         label_stride: how much smaller labels are than frames, `config.model.label_stride`.
@@ -190,7 +208,7 @@ def make_clip(
 
     box = (0, 0, height, width)
     if augment:
-        box = _random_box(height, width, config.min_crop, generator)
+        box = _random_box(height, width, config, generator)
     frames = prepare_frames(source, config, box)
     ids = transforms.resized_crop(
         ids, *box, size=label_size, interpolation=InterpolationMode.NEAREST_EXACT
@@ -246,7 +264,7 @@ class ClipDataset(Dataset[tuple[int, Clip]]):
         index = _order(config.train.seed, epoch, len(self.videos))[place]
         video = self.videos[index]
         generator = _generator(config.train.seed, epoch, index)
-        indices = sample_indices(len(video), data.clip_frames, data.max_drop, generator)
+        indices = sample_indices(len(video), data.clip_frames, data.max_drop, generator, data.drops)
         clip = make_clip(
             video,
             indices,
@@ -332,10 +350,14 @@ def _uniform(low: int, high: int, generator: Generator | None) -> int:
     return int(torch.randint(low, high + 1, (), generator=generator))
 
 
-def _random_box(height: int, width: int, min_crop: float, generator: Generator | None) -> Box:
-    """A crop of the frame's shape."""
-    share = min_crop + (1 - min_crop) * float(torch.rand((), generator=generator))
-    crop_height, crop_width = max(1, round(share * height)), max(1, round(share * width))
+def _random_box(height: int, width: int, config: DataConfig, generator: Generator | None) -> Box:
+    """A crop of the shape that the config names, which fits into the frame."""
+    largest: tuple[float, float] = (height, width)
+    if config.crop_shape == "input":
+        scale = min(height / config.size[0], width / config.size[1])
+        largest = scale * config.size[0], scale * config.size[1]
+    share = config.min_crop + (1 - config.min_crop) * float(torch.rand((), generator=generator))
+    crop_height, crop_width = (max(1, round(share * side)) for side in largest)
     top = _uniform(0, height - crop_height, generator)
     left = _uniform(0, width - crop_width, generator)
     return top, left, crop_height, crop_width

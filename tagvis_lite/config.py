@@ -132,13 +132,25 @@ class ModelConfig(_Section):
     """Start the encoder from torchvision's Kinetics-400 weights."""
     location_embedding: bool = True
     """Two extra channels, x and y in [-1, 1] (D3)."""
-    spatio_temporal_attention: Literal["pooled", "literal", "non_local", "removed"] = "pooled"
-    """`pooled` equals `literal` and costs about half; `non_local` is the ordinary reading
-    (D4)."""
+    temporal_dilation: bool = False
+    """Where torchvision's encoder strides in time, dilate what follows: features as it has them,
+    and at every frame. Otherwise strides are left out and nothing takes their place (D2)."""
+    spatio_temporal_attention: Literal[
+        "pooled", "literal", "max_pooled", "non_local", "removed"
+    ] = "pooled"
+    """`pooled` equals `literal` and costs about half; `max_pooled` takes the largest over time
+    instead of the mean; `non_local` is the ordinary reading (D4)."""
+    tag_attention: Literal["same", "pooled", "literal", "max_pooled", "non_local"] = "same"
+    """Of Tag-Based Attention: the `same` as Spatio-Temporal Attention (`pooled` where that is
+    removed), or one of its own (D4)."""
     attention_channels: Count = 128
     """Channels of queries and keys after the 1 x 1 convolutions."""
     attention_residual: bool = True
     """Add each attention module's input to its output (D5)."""
+    multiplication: Literal["none", "attention", "decoder", "tags"] = "none"
+    """Where the element-wise multiplication in the legend of Figure 1 stands: what an attention
+    module finds times its input; v_t times w_t, in place of both side by side; tags times the
+    probability of foreground (D24)."""
     bottleneck_channels: Count = 512
     """Channels of the bottleneck at half the size of the encoder's map (D6)."""
     feature_channels: Count = 256
@@ -150,6 +162,9 @@ class ModelConfig(_Section):
     tag_channels: Annotated[int, Range(at_least=1, at_most=4)] = 1
     """K: numbers in a tag. The paper has 1, a point on a line; 2 make it a point in a plane. 4 is
     the largest K whose modes inference can find (D23)."""
+    class_activation: Literal["softmax", "sigmoid"] = "softmax"
+    """`sigmoid`: every class has a binary mask of its own, trained with binary cross-entropy
+    (D21)."""
     tag_range: Literal["unbounded", "sigmoid"] = "unbounded"
     """Sigmoid tags cannot meet a margin of 3 (D8)."""
     tag_branch: Literal["attention", "embedding", "removed"] = "attention"
@@ -166,6 +181,18 @@ class ModelConfig(_Section):
                 f"model.spatial_strides make the frames {math.prod(self.spatial_strides)} times "
                 f"smaller and model.upsampling makes them {math.prod(self.upsampling)} times "
                 "larger: the first must be a multiple of the second"
+            )
+
+        decoder_inputs = (self.feature_branch, self.tag_branch)
+        if self.multiplication == "decoder" and "removed" in decoder_inputs:
+            raise ValueError(
+                "model.multiplication is decoder, which multiplies v_t and w_t: keep "
+                "model.feature_branch and model.tag_branch"
+            )
+        if self.multiplication == "tags" and decoder_inputs == ("removed", "removed"):
+            raise ValueError(
+                "model.multiplication is tags, which takes the foreground from the decoder: keep "
+                "model.feature_branch or model.tag_branch"
             )
 
     @property
@@ -204,7 +231,7 @@ class LossConfig(_Section):
     class_weights: tuple[Weight, ...] | None = None
     """Weights of the semantic classes, background first; None weighs all alike (D21)."""
     background_as_instance: bool = False
-    """Tag the background as one more instance: needed when there is no semantic branch."""
+    """Tag the background as one more instance, as there must be without a semantic branch (D13)."""
 
 
 @dataclass(frozen=True)
@@ -217,8 +244,14 @@ class DataConfig(_Section):
     """H x W of the input clip."""
     max_drop: Annotated[int, Range(at_least=0, at_most=2**31 - 1)] = 5
     """Training drops runs of 1 to `max_drop` consecutive frames (section IV)."""
+    drops: Literal["runs", "one_run", "every_gap", "fixed_stride"] = "runs"
+    """Where these runs are: between any neighbours of a clip, as many as chance has it; `one_run`
+    in a clip; one in `every_gap`; or in every gap and all of one length, a `fixed_stride` (D18)."""
     min_crop: Annotated[float, Range(above=0, at_most=1)] = 0.6
     """Smallest side of a random crop, as a share of the frame's side."""
+    crop_shape: Literal["frame", "input"] = "frame"
+    """Shape of a random crop: that of the `frame`, squeezed into `size` as whole frames are, or
+    that of the `input`, which keeps proportions in training alone (D25)."""
     mean: tuple[Share, Share, Share] = (0.43216, 0.394666, 0.37645)
     """Red, green and blue that count as 0: the mean of Kinetics-400 in torchvision."""
     std: tuple[Deviation, Deviation, Deviation] = (0.22803, 0.22145, 0.216989)
@@ -239,6 +272,9 @@ class InferenceConfig(_Section):
     """Instances below this share of the clip's pixels are dropped."""
     max_instances: Annotated[int, Range(at_least=1, at_most=253)] = 20
     """Only so many instances of a clip are kept, the largest."""
+    score: Literal["probability_and_compactness", "probability"] = "probability_and_compactness"
+    """Confidence of an instance: its mean probability, times the share of its tags within one
+    bandwidth of their mode or not (D16)."""
     interpolation: Literal["signed_distance", "nearest"] = "signed_distance"
     """How masks reach the frames the network did not see."""
 

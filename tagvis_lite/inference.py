@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -163,7 +163,8 @@ def predict_clip(
             f"the network made tags {tuple(tags.shape)} of frames {tuple(frames[None].shape)}, "
             f"expected 1 x {frames.shape[1]} x h x w [x K]"
         )
-    return Prediction(
+    return replace(
+        prediction,
         tags=tags[0].to(torch.float32),
         semantic_logits=None if logits is None else logits[0].to(torch.float32),
     )
@@ -200,7 +201,8 @@ def merge_repeats(
         sums = values.new_zeros(shape).index_add(dim, target, values)
         return sums / counts.view(-1, *[1] * (values.ndim - dim - 1))
 
-    merged = Prediction(
+    merged = replace(
+        prediction,
         tags=mean(tags, dim=0),
         semantic_logits=None if logits is None else mean(logits, dim=1),
     )

@@ -69,9 +69,10 @@ def prepare(prediction: Prediction) -> Prepared:
     order = np.argsort(tags, axis=None) if tags.ndim == 3 else None
     if prediction.semantic_logits is None:
         return Prepared(tags, None, np.ones(tags.shape[:3], dtype=np.float32), order)
-    probabilities = prediction.semantic_logits.detach().to(torch.float32).softmax(dim=0)
+    logits = prediction.semantic_logits.detach().to(torch.float32)
+    probabilities = logits.sigmoid() if prediction.sigmoid else logits.softmax(dim=0)
     background = probabilities[BACKGROUND]
-    if not background.isfinite().all():  # a softmax is finite in all classes or in none
+    if not probabilities.isfinite().all():
         raise ValueError(
             "semantic logits hold NaN or infinity: the weights are broken or the training "
             "diverged; lower its learning rate"
@@ -90,7 +91,7 @@ def cluster_instances(prediction: Prediction | Prepared, config: InferenceConfig
        taken for a false alarm and becomes background.
     4. Category: the class >= 1 of largest mean semantic probability over the instance's pixels.
        Score: that probability times compactness, the share of the instance's tags that lie
-       within one bandwidth of its mode.
+       within one bandwidth of its mode; or that probability alone, by `config.score`.
 
     Without a semantic branch (Table III, last row) the background was trained as one more
     instance: every pixel is grouped, the group with most pixels on the border of the frames is the
@@ -99,7 +100,7 @@ def cluster_instances(prediction: Prediction | Prepared, config: InferenceConfig
     Args:
         prediction: see `prepare`, or what it returned: clustering the same prediction
             with other settings then costs less, and the result is the same.
-        config: foreground, bandwidth, prominence, min_area and max_instances are used.
+        config: all but `interpolation` is used.
 
     Raises:
         ValueError: see `prepare`; NaN or infinity in the foreground's tags.
@@ -144,7 +145,9 @@ def cluster_instances(prediction: Prediction | Prepared, config: InferenceConfig
         pixels = by_instance[instance]
         compactness = float(np.mean(_distances(tags[pixels], modes[k]) <= config.bandwidth))
         categories[instance], probability = _category(probabilities, pixels)
-        scores[instance] = probability * compactness
+        scores[instance] = probability
+        if config.score == "probability_and_compactness" or probabilities is None:
+            scores[instance] = probability * compactness
     found = modes[largest_first] if modes.ndim == 2 else modes[largest_first].tolist()
     return Instances(ids, categories, scores, dict(enumerate(found, start=1)))
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, one_hot
 
 from tagvis_lite.config import LossConfig
 from tagvis_lite.video import VOID, Clip, Prediction
@@ -236,7 +236,10 @@ def tempra_loss(means: InstanceMeans, *, reduction: str = "mean") -> Tensor:
 
 
 def semantic_loss(
-    logits: Tensor, semantic: Tensor, class_weights: tuple[float, ...] | None = None
+    logits: Tensor,
+    semantic: Tensor,
+    class_weights: tuple[float, ...] | None = None,
+    sigmoid: bool = False,
 ) -> Tensor:
     """L_crossentropy of eq. (7), a mean over the pixels that are not void.
 
@@ -244,6 +247,8 @@ def semantic_loss(
         logits: B x c x T x h x w.
         semantic: int64, B x T x h x w; 255 is ignored.
         class_weights: one per class, or None for plain cross-entropy (docs/decisions.md, D21).
+        sigmoid: sum the binary cross-entropies of c binary masks, one a class, in place of the
+            cross-entropy of a softmax. A class weight is then that of its mask.
 
     Returns:
         A scalar; 0 when every pixel is void or of weight 0.
@@ -265,6 +270,11 @@ def semantic_loss(
             f"{num_classes - 1}: check model.num_classes"
         )
     weight = logits.new_tensor(class_weights or (1.0,) * num_classes)
+    if sigmoid:
+        masks = one_hot(known, num_classes).to(logits.dtype)
+        of_known = logits.movedim(1, -1)[semantic != VOID]
+        total = binary_cross_entropy_with_logits(of_known, masks, weight, reduction="sum")
+        return total / max(len(known), 1)
     total = cross_entropy(logits, semantic, weight, ignore_index=VOID, reduction="sum")
     terms = weight[known].sum()
     return total / torch.where(terms > 0, terms, 1)
@@ -305,7 +315,7 @@ def overall_loss(
         logits = _full_precision(prediction.semantic_logits)
         clips = zip(logits.split(1), clip.semantic.split(1), strict=True)
         semantic = torch.stack(
-            [semantic_loss(*pair, config.class_weights) for pair in clips]
+            [semantic_loss(*pair, config.class_weights, prediction.sigmoid) for pair in clips]
         ).mean()
     overall = _weighted(terms, config) + config.cross_entropy * semantic
     return Losses(**terms, cross_entropy=semantic, overall=overall)

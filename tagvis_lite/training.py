@@ -274,7 +274,9 @@ def _optimise(
         last = part == config.train.accumulate - 1
         with fabric.no_backward_sync(model, enabled=not last):
             tags, logits = model(clip.frames)
-            losses = overall_loss(Prediction(tags, logits), clip, config.loss, generators)
+            sigmoid = config.model.class_activation == "sigmoid"
+            prediction = Prediction(tags, logits, sigmoid)
+            losses = overall_loss(prediction, clip, config.loss, generators)
             terms = _over_processes(losses, fabric)
             if not math.isfinite(terms["overall"]):  # on every process, or on none
                 raise _non_finite(f"loss {terms}", step, drawn[-1:], fabric)

@@ -155,6 +155,7 @@ class Prediction:
             `model.tag_channels` K > 1 a tag is a vector: T x h x w x K.
         semantic_logits: float, C x T x h x w: O_{t,c} before the softmax, channel 0 is
             background. None when the semantic branch is removed (Table III, last row).
+        sigmoid: the classes do not share a softmax; each has a sigmoid of its own (D21).
 
     Raises:
         ValueError: shapes that do not fit together.
@@ -162,6 +163,7 @@ class Prediction:
 
     tags: Tensor
     semantic_logits: Tensor | None
+    sigmoid: bool = False
 
     def __post_init__(self) -> None:
         if self.semantic_logits is None:

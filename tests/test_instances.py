@@ -394,6 +394,31 @@ def test_category_and_score(channels):
     assert result.scores[2] == pytest.approx(0.7, rel=1e-4)
 
 
+def test_the_score_may_be_the_probability_alone():
+    ids = np.ones((1, 10, 10), dtype=np.int64)
+    tags = torch.zeros(1, 10, 10)
+    tags[:, :2] = 1.0  # a fifth lies more than one bandwidth off the mode
+    prediction = Prediction(
+        tags, torch.tensor([0.4, 0.6]).log().view(2, 1, 1, 1).expand(2, *ids.shape)
+    )
+    both, alone = (
+        cluster_instances(prediction, replace(CONFIG, prominence=0.9, score=score)).scores
+        for score in ("probability_and_compactness", "probability")
+    )
+    assert both == {1: pytest.approx(0.6 * 0.8)}
+    assert alone == {1: pytest.approx(0.6)}
+
+
+def test_classes_with_a_sigmoid_each_may_claim_a_pixel_together():
+    tags = torch.zeros(1, 2, 2)
+    logits = torch.full((3, 1, 2, 2), 3.0)  # background and both classes, all of them sure
+    logits[0, 0, 0] = -3.0
+    assert cluster_instances(Prediction(tags, logits), CONFIG).ids.max() == 1
+    result = cluster_instances(Prediction(tags, logits, sigmoid=True), CONFIG)
+    np.testing.assert_array_equal(result.ids[0], [[1, 1], [0, 0]])
+    assert result.scores[1] == pytest.approx(1 / (1 + np.exp(-3)))
+
+
 def test_the_mean_decides_the_category_not_the_majority():
     p = torch.tensor([[0.0, 0.55, 0.45]] * 3 + [[0.0, 0.1, 0.9]] * 2).T.reshape(3, 1, 1, 5)
     result = cluster_instances(Prediction(torch.zeros(1, 1, 5), p.clamp(min=1e-9).log()), CONFIG)

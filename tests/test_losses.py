@@ -593,6 +593,27 @@ def test_semantic_loss_is_the_weighted_mean_over_known_pixels(
     assert float(value) == near(literal.crossentropy(*wide, class_weights))
 
 
+@pytest.mark.parametrize("class_weights", [None, (0.5, 2.0, 5.0)])
+def test_binary_masks_are_each_a_binary_cross_entropy(
+    class_weights: tuple[float, ...] | None,
+) -> None:
+    rng = np.random.default_rng(0)
+    semantic = rng.choice([0, 1, 2, VOID], (2, 3, 4, 4))
+    logits = rng.normal(0, 2, (2, 3, 3, 4, 4))
+    terms = []
+    for b, t, y, x in np.argwhere(semantic != VOID):
+        for c in range(3):
+            p = 1 / (1 + math.exp(-logits[b, c, t, y, x]))
+            there = semantic[b, t, y, x] == c
+            terms.append(-math.log(p if there else 1 - p) * (class_weights or (1, 1, 1))[c])
+    value = semantic_loss(
+        torch.from_numpy(logits), torch.from_numpy(semantic), class_weights, sigmoid=True
+    )
+    assert float(value) == near(sum(terms) / (semantic != VOID).sum())
+    nothing = torch.full((2, 3, 4, 4), VOID)
+    assert semantic_loss(torch.from_numpy(logits), nothing, class_weights, sigmoid=True) == 0
+
+
 @pytest.mark.parametrize(("label", "class_weights"), [(VOID, None), (VOID, (1, 2)), (1, (1, 0))])
 def test_semantic_loss_without_a_pixel_that_counts(
     label: int, class_weights: tuple[float, ...] | None

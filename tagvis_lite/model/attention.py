@@ -14,7 +14,8 @@ and value", weighted features stacked, pooled across time) give
 so u_t mixes only values of frame t, weighted by what every frame asks of it. `literal_attention`
 computes just that. `pooled_attention` gives the same numbers for less time and memory, because the
 mean can be taken over the maps (benchmarks/attention.py). `non_local_attention` is the ordinary
-reading: frame t asks all frames (docs/decisions.md, D4).
+reading: frame t asks all frames. `max_pooled_attention` reads the pooling as a maximum, which does
+not pass through the sum over values (docs/decisions.md, D4).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
-Form = Literal["literal", "pooled", "non_local", "per_frame"]
+Form = Literal["literal", "pooled", "max_pooled", "non_local", "per_frame"]
 
 
 def attention_maps(query: Tensor, key: Tensor) -> Tensor:
@@ -72,6 +73,19 @@ def pooled_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return torch.stack(outputs, dim=1)
 
 
+def max_pooled_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """`literal_attention` with the largest of every feature over query frames, not their mean.
+
+    One frame t at a time, for its memory. Shapes as in `literal_attention`.
+    """
+    scaled = query * query.shape[-1] ** -0.5
+    outputs = []
+    for t in range(key.shape[1]):
+        maps = (scaled @ key[:, None, t].mT).softmax(dim=-1)  # B x T x S x S
+        outputs.append((maps @ value[:, None, t]).amax(dim=1))
+    return torch.stack(outputs, dim=1)
+
+
 def non_local_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Every position of every frame attends to every position of every frame.
 
@@ -94,16 +108,23 @@ class Attention(nn.Module):
     Args:
         channels: C of input and output.
         attention_channels: d of queries, keys and values after the 1 x 1 convolutions.
-        form: who asks whom; one of the four functions above.
+        form: who asks whom; one of the five functions above.
         residual: add the input to the output (docs/decisions.md, D5).
+        gate: multiply the output by the input (D24), before the input is added.
     """
 
     def __init__(
-        self, channels: int, attention_channels: int, form: Form, residual: bool = True
+        self,
+        channels: int,
+        attention_channels: int,
+        form: Form,
+        residual: bool = True,
+        gate: bool = False,
     ) -> None:
         super().__init__()
         self.form = form
         self.residual = residual
+        self.gate = gate
         self.query = nn.Conv3d(channels, attention_channels, 1)
         self.key = nn.Conv3d(channels, attention_channels, 1)
         self.value = nn.Conv3d(channels, attention_channels, 1)
@@ -121,11 +142,15 @@ class Attention(nn.Module):
                 mixed = literal_attention(query, key, value)
             case "pooled":
                 mixed = pooled_attention(query, key, value)
+            case "max_pooled":
+                mixed = max_pooled_attention(query, key, value)
             case "non_local":
                 mixed = non_local_attention(query, key, value)
             case "per_frame":
                 mixed = per_frame_attention(query, key, value)
         output: Tensor = self.project(mixed.permute(0, 3, 1, 2).unflatten(3, (height, width)))
+        if self.gate:
+            output = features * output
         return features + output if self.residual else output
 
 
@@ -141,6 +166,7 @@ class TagAttention(nn.Module):
         stride: tag map size over feature map size (8 in the paper).
         form: as in `Attention`; None leaves the attention out (Table III) and keeps the embedding.
         residual: as in `Attention`.
+        gate: as in `Attention`.
         tag_channels: K, numbers in a tag.
     """
 
@@ -151,6 +177,7 @@ class TagAttention(nn.Module):
         stride: int,
         form: Form | None = "pooled",
         residual: bool = True,
+        gate: bool = False,
         tag_channels: int = 1,
     ) -> None:
         super().__init__()
@@ -159,7 +186,7 @@ class TagAttention(nn.Module):
         self.attention = (
             nn.Identity()
             if form is None
-            else Attention(channels, attention_channels, form, residual)
+            else Attention(channels, attention_channels, form, residual, gate)
         )
 
     def forward(self, tags: Tensor) -> Tensor:

@@ -2,7 +2,8 @@
 
 torchvision's R(2+1)D-18 halves time in `layer2` and `layer3` and never pools after its stem. The
 paper keeps T = 32 and reports 14 x 14 maps from 224 x 224 frames, so here all temporal strides
-are 1 and a spatial pool follows the stem (docs/decisions.md, D1 and D2). Neither changes a weight:
+are 1, with or without dilation in their place, and a spatial pool follows the stem
+(docs/decisions.md, D1 and D2). None of this changes a weight:
 the parameters have torchvision's names and shapes, and its Kinetics-400 weights load as they are.
 """
 
@@ -24,6 +25,8 @@ class Encoder(nn.Module):
         widths: channels of layer1, layer2 and layer3; (64, 128, 256) is R(2+1)D-18.
         blocks: residual blocks in each layer; (2, 2, 2) is R(2+1)D-18.
         spatial_strides: of stem, pool, layer1, layer2, layer3; s is their product.
+        temporal_dilation: convolutions that come after a temporal stride of torchvision's are
+            dilated by as much.
         pretrained: load torchvision's Kinetics-400 weights (needs the R(2+1)D-18 widths and
             blocks, and the network or torch.hub's cache).
 
@@ -38,6 +41,7 @@ class Encoder(nn.Module):
         widths: tuple[int, int, int] = (64, 128, 256),
         blocks: tuple[int, int, int] = (2, 2, 2),
         spatial_strides: tuple[int, int, int, int, int] = (2, 2, 1, 2, 2),
+        temporal_dilation: bool = False,
         pretrained: bool = False,
     ) -> None:
         super().__init__()
@@ -47,6 +51,9 @@ class Encoder(nn.Module):
         self.layer1 = _layer(widths[0], widths[0], blocks[0], layer_strides[0])
         self.layer2 = _layer(widths[0], widths[1], blocks[1], layer_strides[1])
         self.layer3 = _layer(widths[1], widths[2], blocks[2], layer_strides[2])
+        if temporal_dilation:  # torchvision strides in the first convolution of layer2 and layer3
+            _dilate_in_time(self.layer2, first=1, others=2)
+            _dilate_in_time(self.layer3, first=2, others=4)
         if pretrained:
             if widths != (64, 128, 256) or blocks != (2, 2, 2):
                 raise ValueError(
@@ -117,3 +124,15 @@ def _layer(channels_in: int, channels: int, blocks: int, stride: int) -> nn.Sequ
         if isinstance(module, nn.Conv3d):
             module.stride = (1, *module.stride[1:])
     return nn.Sequential(first, *rest)
+
+
+def _dilate_in_time(layer: nn.Sequential, first: int, others: int) -> None:
+    """Dilate the temporal convolutions of a layer in place: its first one, and the others."""
+    temporal = [
+        module
+        for module in layer.modules()
+        if isinstance(module, nn.Conv3d) and module.kernel_size[0] > 1
+    ]
+    for convolution, dilation in zip(temporal, [first, *[others] * len(temporal)], strict=False):
+        convolution.dilation = (dilation, 1, 1)
+        convolution.padding = (dilation, 0, 0)

@@ -8,6 +8,7 @@ the rate of its matrix products (benchmarks/paper_size.py); weights and activati
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -39,7 +40,11 @@ class FastTagVIS(nn.Module):
         """As `TagVIS.forward`."""
         prediction = self.network(frames.to(dtype=self.dtype, memory_format=torch.channels_last_3d))
         logits = prediction.semantic_logits
-        return Prediction(prediction.tags.float(), None if logits is None else logits.float())
+        return replace(
+            prediction,
+            tags=prediction.tags.float(),
+            semantic_logits=None if logits is None else logits.float(),
+        )
 
 
 def fold_batch_norms(network: nn.Module) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -10,7 +12,7 @@ from tagvis_lite.model.attention import Attention, Form, TagAttention
 from tagvis_lite.model.encoder import Encoder
 from tagvis_lite.model.semantics import SemanticDecoder
 from tagvis_lite.model.tags import Bottleneck, TagGenerator
-from tagvis_lite.video import Prediction
+from tagvis_lite.video import BACKGROUND, Prediction
 
 
 def location_embedding(features: Tensor) -> Tensor:
@@ -34,16 +36,25 @@ class TagVIS(nn.Module):
         super().__init__()
         self.config = config
         self.encoder = Encoder(
-            config.widths, config.blocks, config.spatial_strides, config.pretrained
+            config.widths,
+            config.blocks,
+            config.spatial_strides,
+            config.temporal_dilation,
+            config.pretrained,
         )
+        attention: dict[str, Any] = {
+            "attention_channels": config.attention_channels,
+            "residual": config.attention_residual,
+            "gate": config.multiplication == "attention",
+        }
         channels = config.widths[-1] + 2 * config.location_embedding
         self.spatio_temporal_attention: nn.Module = nn.Identity()
         tag_form: Form = "pooled"
         if config.spatio_temporal_attention != "removed":
             tag_form = config.spatio_temporal_attention
-            self.spatio_temporal_attention = Attention(
-                channels, config.attention_channels, tag_form, config.attention_residual
-            )
+            self.spatio_temporal_attention = Attention(channels, form=tag_form, **attention)
+        if config.tag_attention != "same":
+            tag_form = config.tag_attention
         self.bottleneck = Bottleneck(channels, config.bottleneck_channels, config.feature_channels)
         self.tag_generator = TagGenerator(
             config.feature_channels,
@@ -55,25 +66,21 @@ class TagVIS(nn.Module):
 
         self.self_attention: nn.Module | None = None
         if config.feature_branch == "attention":
-            self.self_attention = Attention(
-                config.feature_channels,
-                config.attention_channels,
-                "per_frame",
-                config.attention_residual,
-            )
+            self.self_attention = Attention(config.feature_channels, form="per_frame", **attention)
         elif config.feature_branch == "identity":
             self.self_attention = nn.Identity()
         self.tag_attention: nn.Module | None = None
         if config.tag_branch != "removed":
             self.tag_attention = TagAttention(
                 config.feature_channels,
-                config.attention_channels,
                 stride=config.upsampling[0] * config.upsampling[1],
                 tag_channels=config.tag_channels,
                 form=tag_form if config.tag_branch == "attention" else None,
-                residual=config.attention_residual,
+                **attention,
             )
         branches = (self.self_attention is not None) + (self.tag_attention is not None)
+        if config.multiplication == "decoder":
+            branches = 1
         self.decoder: nn.Module | None = None
         if branches:
             self.decoder = SemanticDecoder(
@@ -120,6 +127,13 @@ class TagVIS(nn.Module):
             to_decoder.append(self.tag_attention(p))  # w
         logits = None
         if self.decoder is not None:
+            if self.config.multiplication == "decoder":
+                v, w = to_decoder
+                to_decoder = [v * w]
             logits = self.decoder(torch.cat(to_decoder, dim=1))
+        sigmoid = self.config.class_activation == "sigmoid"
+        if logits is not None and self.config.multiplication == "tags":
+            probabilities = logits.sigmoid() if sigmoid else logits.softmax(dim=1)
+            p = p * (1 - probabilities[:, BACKGROUND, None])
         tags = p.squeeze(1) if self.config.tag_channels == 1 else p.movedim(1, -1)
-        return Prediction(tags, logits)
+        return Prediction(tags, logits, sigmoid)

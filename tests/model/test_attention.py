@@ -17,15 +17,17 @@ from tagvis_lite.model.attention import (
     TagAttention,
     attention_maps,
     literal_attention,
+    max_pooled_attention,
     non_local_attention,
     per_frame_attention,
     pooled_attention,
 )
 
-FORMS: tuple[Form, ...] = ("literal", "pooled", "non_local", "per_frame")
+FORMS: tuple[Form, ...] = ("literal", "pooled", "max_pooled", "non_local", "per_frame")
 FUNCTIONS: dict[Form, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "literal": literal_attention,
     "pooled": pooled_attention,
+    "max_pooled": max_pooled_attention,
     "non_local": non_local_attention,
     "per_frame": per_frame_attention,
 }
@@ -65,7 +67,8 @@ def oracle(form: Form, query: np.ndarray, key: np.ndarray, value: np.ndarray) ->
                 mixed[t, i] = weighted_average(query[t, i], key[t], value[t])
             else:  # frames 1..T are the query, frame t is key and value; stack, pool across time
                 stack = [weighted_average(query[s, i], key[t], value[t]) for s in range(num_frames)]
-                mixed[t, i] = np.mean(stack, axis=0)
+                pool = np.max if form == "max_pooled" else np.mean
+                mixed[t, i] = pool(stack, axis=0)
     return mixed
 
 
@@ -132,7 +135,9 @@ def test_which_frames_can_influence_which(form: Form) -> None:
 
     query, key, value = range(3)
     everything, own = [0, 1, 2], [1]
-    assert frames_changed_by(query, 1) == (everything if form in ("literal", "pooled") else own)
+    assert frames_changed_by(query, 1) == (
+        own if form in ("non_local", "per_frame") else everything
+    )
     assert frames_changed_by(key, 1) == (everything if form == "non_local" else own)
     assert frames_changed_by(value, 1) == (everything if form == "non_local" else own)
 
@@ -145,10 +150,11 @@ def projected(convolution: torch.nn.Module, features: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("residual", [True, False])
+@pytest.mark.parametrize("gate", [True, False])
 @pytest.mark.parametrize("form", FORMS)
-def test_module_projects_attends_and_projects_back(form: Form, residual: bool) -> None:
+def test_module_projects_attends_and_projects_back(form: Form, residual: bool, gate: bool) -> None:
     torch.manual_seed(0)
-    module = Attention(6, 4, form, residual)
+    module = Attention(6, 4, form, residual, gate)
     features = torch.randn(2, 6, 3, 2, 5)
     with torch.no_grad():
         output = module(features)
@@ -156,7 +162,8 @@ def test_module_projects_attends_and_projects_back(form: Form, residual: bool) -
     for batch in range(2):
         flat = features[batch].double().numpy().reshape(6, 3, 10).transpose(1, 2, 0)
         qkv = (projected(p, flat) for p in (module.query, module.key, module.value))
-        expected = projected(module.project, oracle(form, *qkv)) + residual * flat
+        expected = projected(module.project, oracle(form, *qkv))
+        expected = expected * (flat if gate else 1) + residual * flat
         np.testing.assert_allclose(
             output[batch].numpy().reshape(6, 3, 10).transpose(1, 2, 0), expected, atol=1e-5
         )
@@ -204,7 +211,8 @@ def test_only_the_literal_form_holds_the_maps(form: Form, layout: torch.memory_f
     features = torch.randn(1, 8, num_frames, 8, 8).to(memory_format=layout)
     with LargestTensor() as largest:
         module(features).sum().backward()
-    maps = {"per_frame": num_frames}.get(form, num_frames**2) * num_positions**2
+    frames = {"per_frame": num_frames, "max_pooled": num_frames**2 + 1}
+    maps = frames.get(form, num_frames**2) * num_positions**2
     assert (largest.numel >= maps) == (form == "literal")
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import max_pool3d
 from torchvision.models.video import R2Plus1D_18_Weights, VideoResNet, r2plus1d_18
+from torchvision.models.video.resnet import BasicBlock, Conv2Plus1D, R2Plus1dStem
 
 from tagvis_lite.model.encoder import Encoder
 
@@ -37,6 +38,30 @@ def torchvision_model() -> VideoResNet:
 def conv4(model: VideoResNet, frames: torch.Tensor, pool: int) -> torch.Tensor:
     stem = max_pool3d(model.stem(frames), (1, pool, pool))
     return model.layer3(model.layer2(model.layer1(stem)))
+
+
+@pytest.mark.parametrize("blocks", [2, 3])
+def test_dilation_gives_torchvisions_own_features_at_every_fourth_frame(blocks: int) -> None:
+    torch.manual_seed(0)
+    depth = [blocks] * 4
+    model = VideoResNet(BasicBlock, [Conv2Plus1D] * 4, depth, R2Plus1dStem)
+    for norm in (m for m in model.modules() if isinstance(m, nn.BatchNorm3d)):
+        norm.running_mean.normal_(0, 0.1)
+        norm.running_var.uniform_(0.5, 1.5)
+    model.eval()
+    frames = torch.randn(1, 3, 16, 32, 32)
+    with torch.no_grad():
+        expected = conv4(model, frames, pool=1)
+        for dilated in (True, False):
+            encoder = Encoder(
+                blocks=(blocks,) * 3,
+                spatial_strides=WITHOUT_POOL,
+                temporal_dilation=dilated,
+            ).eval()
+            encoder.load_kinetics(model.state_dict())
+            features = encoder(frames)
+            assert features.shape[2] == 16
+            assert torch.allclose(features[:, :, ::4], expected, atol=1e-4) == dilated
 
 
 @pytest.mark.parametrize("pool", [1, 2])
