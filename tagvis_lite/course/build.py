@@ -35,8 +35,24 @@ import sys
 
 if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ:
     package = os.environ.get("TAGVIS_INSTALL", "tagvis-lite")
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)"""
-"""The cell after the parameters of every lesson: on Colab it installs the package, never torch."""
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", package], check=True)
+
+from tagvis_lite.course import setup
+
+setup(PROFILE, SEED, DATA, OUT)"""
+"""The cell after the parameters of every lesson: it checks them. On Colab it first installs the
+package, never torch.
+"""
+LANGUAGE = {
+    "name": "python",
+    "file_extension": ".py",
+    "mimetype": "text/x-python",
+    "nbconvert_exporter": "python",
+    "pygments_lexer": "ipython3",
+}
+"""Without the version of Python, so that all builds agree. `nbconvert --to script` needs it."""
+PLUMBING = {"parameters", "colab", "imports"}
+"""Tags of cells that are left out of slides."""
 BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
     "(https://colab.research.google.com/github/{repository}/blob/main/notebooks/{lesson}.ipynb)"
@@ -83,10 +99,11 @@ def notebook_from_source(source: Path) -> NotebookNode:
     notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata = NotebookNode(
         kernelspec=KERNEL,
-        language_info={"name": "python"},
+        language_info=LANGUAGE,
         tagvis_lite={"source_sha256": _sha256(source)},
     )
     _number_cells(notebook)
+    _mark_slides(notebook)
     return notebook
 
 
@@ -122,12 +139,10 @@ def build(source: Path, target: Path) -> None:
 def normalised(notebook: NotebookNode) -> NotebookNode:
     """Drop what changes from run to run or needs a live kernel; GitHub shows what is left."""
     own = notebook.metadata.tagvis_lite
-    notebook.metadata = NotebookNode(
-        kernelspec=KERNEL, language_info={"name": "python"}, tagvis_lite=own
-    )
+    notebook.metadata = NotebookNode(kernelspec=KERNEL, language_info=LANGUAGE, tagvis_lite=own)
     for cell in notebook.cells:
         cell.metadata = NotebookNode(
-            {name: value for name, value in cell.metadata.items() if name == "tags" and value}
+            {k: v for k, v in cell.metadata.items() if k in ("tags", "slideshow") and v}
         )
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if not _needs_a_kernel(o)]
@@ -178,6 +193,16 @@ def _folded(answer: str) -> NotebookNode:
         f"```python\n{answer.rstrip()}\n```\n\n</details>"
     )
     return new_markdown_cell(text, metadata={"tags": ["solution"]})
+
+
+def _mark_slides(notebook: NotebookNode) -> None:
+    """For `nbconvert --to slides`: a heading begins a slide, other text one below it."""
+    for cell in notebook.cells:
+        if PLUMBING & set(cell.metadata.get("tags", [])):
+            cell.metadata["slideshow"] = {"slide_type": "skip"}
+        elif cell.cell_type == "markdown":
+            heading = cell.source.startswith(("# ", "## "))
+            cell.metadata["slideshow"] = {"slide_type": "slide" if heading else "subslide"}
 
 
 def _number_cells(notebook: NotebookNode) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,7 +19,9 @@ from tagvis_lite.study.provenance import provenance
 
 
 def setup(profile: str, seed: int, data: str, out: str) -> None:
-    """Check the parameters of a lesson in its first cell, and seed every random number.
+    """Check the parameters of a lesson in its second cell, and seed every random number.
+
+    A parameter that papermill set and the lesson does not have, or one of another type, is refused.
 
     Args:
         profile: PROFILE, a name of `PROFILES`.
@@ -26,22 +30,53 @@ def setup(profile: str, seed: int, data: str, out: str) -> None:
         out: OUT; empty, or a folder that will be made.
 
     Raises:
-        ValueError: an unknown profile, a seed that is not 0 or more, or an OUT that is a file.
+        ValueError: an unknown profile, a seed that is not 0 or more, an OUT that is a file, or a
+            parameter that the lesson does not have, or has with another type.
         FileNotFoundError: DATA does not exist.
     """
     import torch
 
+    _check_injected()
     if profile not in PROFILES:
         raise ValueError(f"PROFILE is {profile!r}: choose one of {', '.join(PROFILES)}")
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+    if type(seed) is not int or not 0 <= seed < 2**32:
         raise ValueError(f"SEED is {seed!r}: choose a whole number from 0 on")
-    if data and not Path(data).exists():
+    if data and not Path(data).expanduser().exists():
         raise FileNotFoundError(f"DATA is {data!r}, which does not exist: name a video or a folder")
     if out and Path(out).is_file():
         raise ValueError(f"OUT is {out!r}, which is a file: name a folder")
     torch.manual_seed(seed)
     CLAIMS.clear()
     CLAIMS.on_own_data = bool(data)
+
+
+def _check_injected() -> None:
+    """Compare the cell that papermill injects with the parameters cells before it."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    cells: list[str] = shell.user_ns.get("In", []) if shell else []
+    injected = [k for k, cell in enumerate(cells) if cell.startswith("# Parameters\n")]
+    if not injected:
+        return
+    declared = _literals("\n".join(cells[: injected[-1]]))
+    for name, value in _literals(cells[injected[-1]]).items():
+        if name not in declared:
+            there = ", ".join(declared)
+            raise ValueError(f"{name} is no parameter of this lesson, which has {there}")
+        wanted = type(declared[name])
+        if type(value) is not wanted and not (wanted is float and type(value) is int):
+            raise ValueError(f"{name} is {value!r}, but must be of type {wanted.__name__}")
+
+
+def _literals(source: str) -> dict[str, object]:
+    """Names that a cell sets to a number, a text or another literal."""
+    found: dict[str, object] = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            with suppress(ValueError):
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+    return found
 
 
 def record(

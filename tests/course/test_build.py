@@ -116,7 +116,10 @@ def test_outputs_stay_but_not_what_needs_a_kernel(built: tuple[Path, Path]) -> N
     }
     assert view.metadata["image/png"]["alt"] == "a view with a picture in place"
     assert set(notebook.metadata) == {"kernelspec", "language_info", "tagvis_lite"}
-    assert [dict(cell.metadata) for cell in code][:2] == [{"tags": ["imports"]}, {}]
+    assert [dict(cell.metadata) for cell in code][:2] == [
+        {"tags": ["imports"], "slideshow": {"slide_type": "skip"}},
+        {},
+    ]
 
 
 def test_building_twice_gives_the_same_file(built: tuple[Path, Path]) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import partial
 from pathlib import Path
 
+import nbformat
 import numpy as np
+import papermill
 import pytest
 import torch
 
 from tagvis_lite.course import lesson_video, record
+from tagvis_lite.course.build import COLAB
 from tagvis_lite.course.recording import data_hash
 from tagvis_lite.data.davis import write_davis
 from tagvis_lite.data.toy import toy_split
@@ -64,3 +69,39 @@ def test_descent_on_a_parabola_is_geometric() -> None:
     expected = start.numpy() * 0.8 ** np.arange(6)[:, None]
     np.testing.assert_allclose(history.numpy(), expected)
     assert start.tolist() == [1.0, -2.0]
+
+
+# setup, under papermill
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"PROFIL": "toy"}, "PROFIL is no parameter of this lesson, which has PROFILE, SEED, DATA"),
+        ({"SEED": "1"}, "SEED is '1', but must be of type int"),
+        ({"PROFILE": "huge"}, "PROFILE is 'huge': choose one of"),
+        ({"DATA": "no/such"}, "DATA is 'no/such', which does not exist"),
+        ({"MARGIN": 2, "SEED": 3}, ""),
+    ],
+)
+def test_what_papermill_sets_is_checked(
+    parameters: dict[str, object], said: str, tmp_path: Path
+) -> None:
+    declared = 'PROFILE = "toy"\nSEED = 0\nDATA = ""\nOUT = ""\nMARGIN = 3.0'
+    cells = [nbformat.v4.new_code_cell(declared, metadata={"tags": ["parameters"]})]
+    cells += [nbformat.v4.new_code_cell(COLAB), nbformat.v4.new_code_cell("PROFIL = 1")]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(notebook, tmp_path / "lesson.ipynb")
+    run = partial(
+        papermill.execute_notebook,
+        tmp_path / "lesson.ipynb",
+        tmp_path / "done.ipynb",
+        parameters,
+        progress_bar=False,
+    )
+    if not said:
+        run()
+        return
+    with pytest.raises(papermill.PapermillExecutionError, match=re.escape(said)):
+        run()
