@@ -49,10 +49,11 @@ def composite(
     validation: int = 8,
     test: int = 16,
     objects: tuple[int, int] = (2, 4),
-    frames: int | None = None,
-    size: tuple[int, int] | None = None,
+    frames: int = 24,
+    size: tuple[int, int] = (160, 284),
     seed: int = 0,
-    split: str = "train",
+    parts: Path | None = None,
+    also: tuple[Path, ...] = (),
     layout: Literal["davis", "youtube-vis"] = "davis",
 ) -> None:
     """Make multi-instance videos: cut objects out of real sequences, paste them over others.
@@ -61,28 +62,35 @@ def composite(
     in two splits. A run that was stopped goes on.
 
     Args:
-        root: of DAVIS, of 2017, or of 2016 with one object a sequence.
+        root: of DAVIS, of 2017, or of 2016 with one object a sequence; stills are sequences of one
+            frame. Every sequence that has label maps is used.
         out: the new root.
         train: number of training videos.
         validation: number of validation videos.
         test: number of test videos.
-        objects: fewest and most instances of a video, those of the background included.
-        frames: of each video; as many as its background has when not given.
-        size: height and width; those of the background when not given.
+        objects: fewest and most instances of a video, those of the scene included.
+        frames: of each video.
+        size: height and width.
         seed: of the random choices.
-        split: which sequences of the root to use.
+        parts: json file with the names of the sequences of each split; dealt out at random when
+            not given. The one that ships is tagvis_lite/study/composites/parts.json.
+        also: further roots to take sequences from.
         layout: of the root to write.
     """
+    from dataclasses import replace
+
     from tagvis_lite.study.composites.composite_set import write_composites
+    from tagvis_lite.study.composites.draw import SCORING
+    from tagvis_lite.study.composites.sources import read_parts
 
     counts = {"train": train, "validation": validation, "test": test}
     sources = write_composites(
-        root,
+        [path.expanduser() for path in (root, *also)],
         out,
         counts,
-        split=split,
+        parts=None if parts is None else read_parts(parts),
         layout=layout,
-        objects=objects,
+        mix=replace(SCORING, objects=objects),
         num_frames=frames,
         size=size,
         seed=seed,

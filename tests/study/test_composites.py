@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -14,424 +15,378 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tagvis_lite.clips import ClipDataset
+from tagvis_lite.config import SMOKE
 from tagvis_lite.data.davis import read_davis, write_davis
-from tagvis_lite.data.find import find_training_data
-from tagvis_lite.data.label_maps import write_label_map
 from tagvis_lite.data.youtube_vis import read_youtube_vis
 from tagvis_lite.study.composites import composite_set
 from tagvis_lite.study.composites.compose import (
-    CutOut,
-    Paste,
+    Layer,
     Recipe,
+    Wave,
     back_and_forth,
-    composite,
-    cover,
-    soften,
+    draw,
 )
-from tagvis_lite.study.composites.composite_set import read_sources, split_sources, write_composites
-from tagvis_lite.study.composites.draw import draw_recipe, find_objects
+from tagvis_lite.study.composites.composite_set import split_sources, write_composites
+from tagvis_lite.study.composites.draw import SCORING, TRAINING, Composites, share_shown
+from tagvis_lite.study.composites.sources import (
+    MARGIN,
+    CutOut,
+    Scene,
+    cover,
+    decode_sources,
+    read_parts,
+    read_sources,
+)
 from tagvis_lite.video import Video
 
 moderate = settings(max_examples=25, deadline=None)
 SIZE = (48, 64)
+GREY = {"sea": 0, "park": 30, "road": 60, "wall": 90}
 
 
-def flat(name: str, colour: int, *, ids: tuple[int, ...] = (1,), number: int = 10) -> Video:
-    """Discs of grey 100 + colour + id that move to the right over a ground of grey `colour`."""
+def flat(name: str, *, ids: tuple[int, ...] = (1,), number: int = 10) -> Video:
+    """Discs of grey 100 + that of the ground + id that move to the right over a flat ground."""
     y, x = np.mgrid[: SIZE[0], : SIZE[1]]
-    frames = np.full((number, *SIZE, 3), colour, np.uint8)
+    frames = np.full((number, *SIZE, 3), GREY[name], np.uint8)
     labels = np.zeros((number, *SIZE), np.uint8)
     for t in range(number):
         for k, instance in enumerate(ids):
             disc = np.hypot(y - 14 - 18 * k, x - 16 - 2 * t) < 7
-            frames[t][disc] = 100 + colour + instance
+            frames[t][disc] = 100 + GREY[name] + instance
             labels[t][disc] = instance
     return Video(name, frames, labels, dict.fromkeys(ids, 1))
 
 
-SOURCES = {
-    "sea": flat("sea", 0),
-    "park": flat("park", 30, ids=(1, 2), number=12),
-    "road": flat("road", 60, number=9),
-}
-OBJECTS = {name: find_objects(video) for name, video in SOURCES.items()}
-COLOUR = {"sea": 0, "park": 30, "road": 60}
+VIDEOS = [flat("sea"), flat("park", ids=(1, 2)), flat("road"), flat("wall", ids=(3,), number=1)]
+SOURCES = decode_sources(VIDEOS, SIZE)
 
 
-def some_recipe(seed: int, **options: object) -> Recipe:
-    rng = np.random.default_rng(seed)
-    return draw_recipe(rng, "c", SOURCES, OBJECTS, **options)  # type: ignore[arg-type]
+def plain(recipe: Recipe) -> Recipe:
+    """The same without changes of colour and without blur."""
+    layers = (replace(layer, gain=(1, 1, 1), bias=0, blur=0) for layer in recipe.layers)
+    return replace(recipe, layers=tuple(layers))
 
 
-recipes = st.builds(
-    some_recipe,
-    st.integers(0, 10**6),
-    num_frames=st.sampled_from([None, 1, 5, 30]),
-    size=st.sampled_from([None, (32, 40), (60, 50)]),
-)
+# ---------------------------------------------------------------- what composites are made of
+
+
+def test_cut_outs_are_whole_objects() -> None:
+    """Discs are whole while they touch no side; one that is so for too short is left out."""
+    assert [(c.scene, c.instance, len(c.pictures)) for c in SOURCES.cut_outs] == [
+        ("sea", 1, 10),
+        ("park", 1, 10),
+        ("park", 2, 10),
+        ("road", 1, 10),
+        ("wall", 3, 1),
+    ]
+    for cut in SOURCES.cut_outs:
+        for picture in cut.pictures:
+            opaque = picture[picture[..., 3] == 255]
+            assert len(opaque) > 100
+            assert (opaque[:, :3] == 100 + GREY[cut.scene] + cut.instance).all()
+    leaving = flat("sea", number=28)  # cut by the side from frame 21 on
+    (cut,) = decode_sources([leaving], SIZE).cut_outs
+    assert len(cut.pictures) == 21
+    assert decode_sources([flat("sea", number=7)], SIZE).cut_outs == ()
+    touching = Video("v", np.zeros((9, *SIZE, 3), np.uint8), np.ones((9, *SIZE), np.uint8), {1: 1})
+    assert decode_sources([touching], SIZE).cut_outs == ()
+
+
+@moderate
+@given(st.integers(1, 80), st.integers(1, 80), st.integers(1, 60), st.integers(1, 60))
+def test_cover_fills_without_squeezing(h: int, w: int, height: int, width: int) -> None:
+    image = np.broadcast_to(np.arange(w, dtype=np.uint8), (h, w)).copy()
+    covered = cover(image, (height, width), labels=True)
+    assert covered.shape == (height, width)
+    assert set(np.unique(covered)) <= set(range(w))
+
+
+def test_the_split_is_fixed_and_shares_no_sequence() -> None:
+    parts = read_parts()
+    names = list(chain.from_iterable(parts.values()))
+    assert len(names) == len(set(names))
+    assert parts["test"] == ["cows", "drift-turn", "kite-surf", "motocross-bumps", "parkour"]
+
+
+def test_a_file_that_is_no_split(tmp_path: Path) -> None:
+    for text in ("{", "[1]", '{"train": [1]}', '{"train": 1}'):
+        (tmp_path / "parts.json").write_text(text)
+        with pytest.raises(ValueError, match=r"parts\.json is not of the kind"):
+            read_parts(tmp_path / "parts.json")
 
 
 # ---------------------------------------------------------------- one composite
 
 
 @moderate
-@given(recipes)
-def test_ids_and_shapes(recipe: Recipe) -> None:
-    video = composite(recipe, SOURCES)
-    assert len(video) == recipe.num_frames
-    times = range(len(video))
+@given(st.integers(0, 10**6), st.sampled_from([1, 5, 30]), st.sampled_from([TRAINING, SCORING]))
+def test_ids_shapes_and_purity(seed: int, number: int, mix: object) -> None:
+    made = Composites(SOURCES, 3, number, seed=seed, mix=mix)  # type: ignore[arg-type]
+    video, recipe = made[1], made.recipe(1)
+    times = range(number)
     frames, ids = video.read_frames(times), video.read_ids(times)
-    assert frames.shape == (len(video), *recipe.size, 3)
-    assert ids.shape == (len(video), *recipe.size)
-    assert set(np.unique(ids).tolist()) <= {0, *recipe.order}
-    assert set(video.categories) == set(recipe.order) == {*recipe.own, *recipe.pastes}
-    assert not set(recipe.own) & set(recipe.pastes)
-    assert np.array_equal(frames, composite(recipe, SOURCES).read_frames(times)), "pure"
+    assert frames.shape == (number, *SIZE, 3)
+    assert ids.shape == (number, *SIZE)
+    assert set(np.unique(ids).tolist()) <= {0, *recipe.instances}
+    assert set(video.categories) == set(recipe.instances)
+    again = Composites(SOURCES, 3, number, seed=seed, mix=mix)[1]  # type: ignore[arg-type]
+    assert np.array_equal(again.read_ids(times), ids), "also before its frames"
+    assert np.array_equal(again.read_frames(times[::-1])[::-1], frames)
 
 
 @moderate
-@given(recipes)
-def test_every_pixel_of_an_id_is_of_that_object(recipe: Recipe) -> None:
-    """Each object has a grey level of its own; only edges, 4 pixels wide, show some of another."""
-    video = composite(recipe, SOURCES)
-    grey = {
-        **{k: 100 + COLOUR[recipe.background] + k for k in recipe.own},
-        **{
-            k: 100 + COLOUR[paste.cut.source] + paste.cut.instance
-            for k, paste in recipe.pastes.items()
-        },
+@given(st.integers(0, 10**6))
+def test_every_pixel_of_an_id_is_of_that_object(seed: int) -> None:
+    """Each object has a grey level of its own; only edges show some of another."""
+    mix = replace(TRAINING, shapes=0, extent=(0.2, 0.6))
+    recipe = plain(Composites(SOURCES, 1, 20, seed=seed, mix=mix).recipe(0))
+    grey = {k: 100 + GREY[recipe.scene.name] + k for k in recipe.scene.own}
+    grey |= {
+        layer.instance: 100 + GREY[layer.cut.scene] + layer.cut.instance
+        for layer in recipe.layers
+        if layer.instance
     }
-    for t in {0, len(video) // 2, len(video) - 1}:
-        frame, ids = video.read_frames([t])[0, ..., 0], video.read_ids([t])[0]
+    for t in (0, 10, 19):
+        frame, ids = draw(recipe, t)
         for instance, level in grey.items():
             mask = (ids == instance).astype(np.uint8)
-            inside = cv2.erode(mask, np.ones((9, 9), np.uint8), borderValue=0) > 0
-            assert np.abs(frame[inside].astype(int) - level).max(initial=0) <= 1
-            # two neighbours in front may each take just under half
-            assert (frame[mask > 0] >= level * 0.25 - 1).all()
+            inside = cv2.erode(mask, np.ones((7, 7), np.uint8), borderValue=0) > 0
+            assert np.abs(frame[inside].astype(int) - level).max(initial=0) <= 2
+
+
+def test_a_real_clip_is_left_as_it_is() -> None:
+    made = Composites(SOURCES, 1, 12, mix=replace(TRAINING, untouched=1, stills=0))
+    recipe, video = replace(made.recipe(0), mirror=False), made[0]
+    scene, (height, width) = recipe.scene, SIZE
+    assert scene.frames.shape[1:3] == (round(MARGIN * height), round(MARGIN * width))
+    for t in range(12):
+        frame, ids = draw(recipe, t)
+        k = back_and_forth(recipe.start + t, 10)
+        windows = [
+            np.array_equal(scene.frames[k, y : y + height, x : x + width], frame)
+            and np.array_equal(scene.ids[k, y : y + height, x : x + width], ids)
+            for y in range(scene.ids.shape[1] - height + 1)
+            for x in range(scene.ids.shape[2] - width + 1)
+        ]
+        assert any(windows)
+    assert set(video.categories) == set(scene.own)
+
+
+BLANK = Scene("blank", np.zeros((1, *SIZE, 3), np.uint8), np.zeros((1, *SIZE), np.uint8), ())
+
+
+def rectangle(height: int, width: int, grey: int = 200) -> CutOut:
+    """The left half is brighter by 40."""
+    picture = np.full((height, width, 4), grey, np.uint8)
+    picture[:, : width // 2, :3] += 40
+    picture[..., 3] = 255
+    return CutOut("r", 1, (picture,), np.zeros((1, 2)), float(np.sqrt(height * width)))
+
+
+def at(x: float, y: float) -> Wave:
+    return Wave((x, y))
 
 
 @moderate
-@given(recipes)
-def test_far_from_what_is_pasted_nothing_changes(recipe: Recipe) -> None:
-    recipe = replace(recipe, size=SIZE)
-    video = composite(recipe, SOURCES)
-    below = SOURCES[recipe.background]
-    for t in {0, len(video) - 1}:
-        k = back_and_forth(t, len(below))
-        frame, ids = video.read_frames([t])[0], video.read_ids([t])[0]
-        pasted = np.zeros(SIZE, np.uint8)
-        for instance in recipe.pastes:
-            alone = replace(recipe, order=(instance,))
-            pasted[composite(alone, SOURCES).read_ids([t])[0] == instance] = 1
-        near = cv2.dilate(pasted, np.ones((9, 9), np.uint8)) > 0
-        assert np.array_equal(frame[~near], below.frames[k][~near])
-        assert np.array_equal(ids[~near], below.ids[k][~near])  # type: ignore[index]
+@given(st.floats(0.3, 0.7), st.floats(0.3, 0.7), st.floats(0.5, 1.5), st.booleans())
+def test_an_object_lies_where_its_path_says(x: float, y: float, scale: float, mirror: bool) -> None:
+    layer = Layer(rectangle(12, 20), 7, scale, at(x, y), mirror=mirror)
+    frame, ids = draw(Recipe("c", BLANK, 1, SIZE, (layer,)), 0)
+    rows, columns = np.nonzero(ids == 7)
+    assert abs(columns.mean() + 0.5 - x * SIZE[1]) < 0.75
+    assert abs(rows.mean() + 0.5 - y * SIZE[0]) < 0.75
+    assert abs(np.ptp(columns) + 1 - 20 * scale) <= 1.5
+    assert abs(np.ptp(rows) + 1 - 12 * scale) <= 1.5
+    middle = int(rows.mean())
+    left, right = frame[middle, columns.min() + 2, 0], frame[middle, columns.max() - 2, 0]
+    assert (int(left) > int(right)) == (not mirror)
 
 
-@moderate
-@given(recipes)
-def test_the_one_in_front_hides_the_others(recipe: Recipe) -> None:
-    """Ids are those of the objects painted alone, the later in `order` over the earlier."""
-    alone = {
-        k: composite(replace(recipe, order=(k,)), SOURCES).read_ids([0])[0] == k
-        for k in recipe.order
-    }
-    expected = np.zeros(recipe.size, np.uint8)
-    for instance in recipe.order:
-        if instance in recipe.pastes:
-            expected[alone[instance]] = instance
-        else:  # the background shows its own objects in any case
-            empty = replace(recipe, order=(), pastes={})
-            own = composite(empty, SOURCES).read_ids([0])[0] == instance
-            expected[own] = instance
-    ids = composite(recipe, SOURCES).read_ids([0])[0]
-    assert np.array_equal(ids, expected)
-    front = recipe.order[-1]
-    if front in recipe.pastes:
-        assert np.array_equal(ids == front, alone[front])
+def test_turned_bent_and_coloured() -> None:
+    quarter = Layer(rectangle(8, 24), 1, 1.0, at(0.5, 0.5), turn=Wave((np.pi / 2, np.pi / 2)))
+    _, ids = draw(Recipe("c", BLANK, 1, SIZE, (quarter,)), 0)
+    rows, columns = np.nonzero(ids)
+    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (24, 8)
+    doubled = Layer(rectangle(8, 12), 1, 1.0, at(0.5, 0.5), shape=Wave((np.log(2), 0)))
+    _, ids = draw(Recipe("c", BLANK, 1, SIZE, (doubled,)), 0)
+    rows, columns = np.nonzero(ids)
+    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == (8, 24)
+    dim = Layer(rectangle(8, 12, 100), 1, 1.0, at(0.5, 0.5), gain=(0.5, 1, 1), bias=10)
+    frame, _ = draw(Recipe("c", BLANK, 1, SIZE, (dim,)), 0)
+    assert frame[24, 28].tolist() == [80, 150, 150]
 
 
-CUT = CutOut("sea", 1, first=0, number=10, centre=(25.0, 14.5), extent=14.0)
-STILL = Paste(CUT, 0, 1.0, False, (0.5, 0.5), (0.1, 0.1), (0.0, 0.0), (0.0, 0.0))
+def test_who_hides_whom() -> None:
+    ids = np.zeros((1, *SIZE), np.uint8)
+    ids[0, 20:28, 10:50] = 5
+    scene = Scene("s", np.full((1, *SIZE, 3), 50, np.uint8), ids, (5,))
+    first, second = (Layer(rectangle(16, 16), k, 1.0, at(0.5, 0.5)) for k in (1, 2))
+
+    def middle(*layers: Layer) -> int:
+        return int(draw(Recipe("c", scene, 1, SIZE, layers), 0)[1][24, 32])
+
+    assert middle() == 5
+    assert middle(first) == 1
+    assert middle(first, second) == 2
+    assert middle(replace(first, behind=(5,))) == 5
+    assert middle(replace(first, behind=(4,))) == 1
+    assert middle(replace(first, behind=(5,)), second) == 2
+    assert middle(second, replace(first, instance=0)) == 0, "what hides objects and is none"
+    frame, _ = draw(Recipe("c", scene, 1, SIZE, (replace(first, behind=(5,)),)), 0)
+    assert frame[24, 32].tolist() == [50, 50, 50]
 
 
-def test_an_object_at_scale_1_keeps_its_mask() -> None:
-    """Its centre, the mean of 25 over time, goes to the middle: 7 to the right, 9.5 down."""
-    recipe = Recipe("c", "road", 10, SIZE, (1,), {2: STILL}, (1, 2))
-    ids = composite(recipe, SOURCES).read_ids(range(9))
-    source = SOURCES["sea"].read_ids(range(9)) == 1
-    moved = np.zeros_like(source)
-    moved[:, 10:, 7:] = source[:, :-10, :-7]
-    assert np.array_equal(ids == 2, moved)
+def test_objects_leave_and_return() -> None:
+    path = Wave((1.0, 0.5), (0.5, 0.0), (0.3, 0.0), (np.pi, 0.0))
+    recipe = Recipe("c", BLANK, 22, SIZE, (Layer(rectangle(8, 8), 1, 1.0, path),))
+    there = [bool((draw(recipe, t)[1] == 1).any()) for t in range(22)]
+    assert there[0]
+    assert there[-1]
+    assert not all(there)
 
 
-def test_mirror_and_scale() -> None:
-    recipe = Recipe("c", "road", 1, SIZE, (1,), {2: STILL}, (1, 2))
-    plain = composite(recipe, SOURCES).read_ids([0])[0] == 2
-    mirrored = composite(replace(recipe, pastes={2: replace(STILL, mirror=True)}), SOURCES)
-    turned = mirrored.read_ids([0])[0] == 2
-    assert turned.sum() == plain.sum()
-    columns = np.flatnonzero(plain.any(axis=0)), np.flatnonzero(turned.any(axis=0))
-    assert columns[0].mean() < SIZE[1] / 2 < columns[1].mean(), "it starts left of its mean centre"
-    half = composite(replace(recipe, pastes={2: replace(STILL, scale=0.5)}), SOURCES)
-    assert (half.read_ids([0])[0] == 2).sum() == pytest.approx(plain.sum() / 4, rel=0.15)
+def test_a_hidden_object_is_not_seen() -> None:
+    small, large = Layer(rectangle(8, 8), 1, 1.0, at(0.5, 0.5)), rectangle(30, 30)
+    recipe = Recipe("c", BLANK, 3, SIZE, (small, Layer(large, 2, 1.0, at(0.5, 0.5))))
+    assert share_shown(recipe) == 0
+    assert share_shown(replace(recipe, layers=recipe.layers[:1])) == 1
+    half = replace(small, path=at(0.0, 0.5))
+    assert share_shown(replace(recipe, layers=(half,))) == pytest.approx(0.5, abs=0.1)
 
 
-def test_void_of_the_background_stays_void() -> None:
-    below = flat("void", 90)
-    assert isinstance(below.ids, np.ndarray)
-    below.ids[:, :5] = 255
-    recipe = Recipe("c", "void", 3, SIZE, (1,), {2: STILL}, (1, 2))
-    ids = composite(recipe, SOURCES | {"void": below}).read_ids([1])[0]
-    assert (ids[:5] == 255).all()
-    assert (ids[5:] != 255).all()
+def test_objects_to_be_scored_are_seen() -> None:
+    made = Composites(SOURCES, 20, 12, mix=SCORING)
+    shown = [share_shown(made.recipe(k)) for k in range(20)]
+    assert np.median(shown) >= 0.4
+    assert all(2 <= len(made.recipe(k).instances) <= 4 for k in range(20))
 
 
-@given(st.integers(1, 12), st.integers(0, 60))
-def test_back_and_forth(number: int, t: int) -> None:
-    there = list(range(number))
-    walk = there + there[-2:0:-1] if number > 1 else there
-    assert back_and_forth(t, number) == walk[t % len(walk)]
+# ---------------------------------------------------------------- to train on
 
 
-@given(st.integers(0, 1000))
-def test_opacity_is_half_or_more_exactly_in_the_mask(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    mask = rng.random((20, 30)) < rng.uniform(0, 0.6)
-    picture = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    colour, opacity = soften(picture, mask)
-    assert np.array_equal(opacity >= 0.5, mask)
-    assert opacity.min() >= 0
-    assert opacity.max() <= 1 + 1e-6
-    assert np.array_equal(colour[mask], picture[mask])
-    if mask.any():
-        spread = colour[(opacity > 0) & ~mask]
-        inside = picture[mask]
-        assert (spread >= inside.min(axis=0) - 0.5).all(), "no halo of other colours"
-        assert (spread <= inside.max(axis=0) + 0.5).all()
+def test_every_clip_of_a_training_is_new_and_the_same_in_any_order() -> None:
+    config = replace(SMOKE, model=replace(SMOKE.model, num_classes=2))
+    frames = config.data.clip_frames + 2
+    clips = ClipDataset(Composites(SOURCES, 40, frames), config)
+    drawn = [clips[number][1] for number in range(8)]
+    assert len({clip.names for clip in drawn}) == 8
+    assert len({clip.frames.numpy().tobytes() for clip in drawn}) == 8
+    for number in (5, 2):
+        assert np.array_equal(clips[number][1].frames, drawn[number].frames)
+    assert Composites(SOURCES, 40, frames, seed=1)[0].read_ids([0]).tobytes() != (
+        Composites(SOURCES, 40, frames)[0].read_ids([0]).tobytes()
+    )
 
 
-@pytest.mark.parametrize("size", [(48, 64), (24, 32), (60, 50), (30, 100), (96, 128)])
-def test_cover_fills_the_frame_and_keeps_ids(size: tuple[int, int]) -> None:
-    ids = SOURCES["park"].read_ids([3])[0]
-    covered = cover(ids, size, exact=True)
-    assert covered.shape == size
-    assert set(np.unique(covered).tolist()) <= {0, 1, 2}
-    picture = cover(SOURCES["park"].read_frames([3])[0], size, exact=False)
-    assert picture.shape == (*size, 3)
-    assert picture[covered == 0].mean() == pytest.approx(30, abs=12)
-    assert picture[covered == 1].mean() == pytest.approx(131, abs=12)
+def test_impossible_numbers() -> None:
+    for arguments in ({"number": 0}, {"num_frames": 0}, {"seed": -1}):
+        with pytest.raises(ValueError, match="expected one or more"):
+            Composites(SOURCES, **{"number": 1, **arguments})
+    with pytest.raises(ValueError, match="expected 1 <= fewest <= most"):
+        Composites(SOURCES, 1, mix=replace(TRAINING, objects=(3, 2)))
+    with pytest.raises(ValueError, match="need at least two sequences"):
+        Composites(decode_sources(VIDEOS[:1], SIZE), 1)
 
 
-def test_a_recipe_survives_json() -> None:
-    recipe = some_recipe(3)
-    assert Recipe.from_json(json.loads(json.dumps(asdict(recipe)))) == recipe
+# ---------------------------------------------------------------- a set on disk
 
-
-def test_a_source_that_is_not_there() -> None:
-    recipe = Recipe("c", "moon", 3, SIZE, (1,), {2: STILL}, (1, 2))
-    with pytest.raises(ValueError, match="no sequence 'moon' with label maps"):
-        composite(recipe, SOURCES)
-
-
-# ---------------------------------------------------------------- drawing
-
-
-def test_objects_are_cut_out_while_they_are_whole() -> None:
-    found = find_objects(flat("long", 0, number=25))
-    assert found.first_seen == {1: 0}
-    (cut,) = found.cut_outs  # it reaches the right side, column 63, when 16 + 2 t + 6 is 63 or more
-    assert (cut.first, cut.number) == (0, 21)
-    assert cut.extent == pytest.approx(13, abs=0.01)
-    assert cut.centre == pytest.approx((16 + 20 + 0.5, 14.5))
-
-
-def test_small_and_short_objects_are_not_cut_out() -> None:
-    assert find_objects(flat("short", 0, number=7)).cut_outs == []
-    labels = np.zeros((10, *SIZE), np.uint8)
-    labels[:, 20:22, 20:23] = 1
-    tiny = Video("tiny", np.zeros((10, *SIZE, 3), np.uint8), labels, {1: 1})
-    assert find_objects(tiny).cut_outs == []
-
-
-@given(st.integers(0, 10**6), st.sampled_from([(2, 2), (2, 4), (3, 6)]))
-@moderate
-def test_the_number_of_objects(seed: int, objects: tuple[int, int]) -> None:
-    recipe = some_recipe(seed, objects=objects)
-    fewest = max(objects[0], len(recipe.own) + 1)
-    assert fewest <= len(recipe.order) <= max(objects[1], fewest)
-    assert recipe.pastes
-    assert all(paste.cut.source != recipe.background for paste in recipe.pastes.values())
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"objects": (1, 2)}, "objects are"),
-        ({"objects": (4, 3)}, "objects are"),
-        ({"num_frames": 0}, "0 frames"),
-        ({"size": (8, 64)}, "composite size"),
-    ],
-)
-def test_impossible_numbers(options: dict[str, object], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
-        some_recipe(0, **options)
-
-
-def test_nothing_to_paste() -> None:
-    only = {"sea": SOURCES["sea"]}
-    with pytest.raises(ValueError, match="at least two sequences"):
-        draw_recipe(np.random.default_rng(0), "c", only, OBJECTS)
-
-
-@given(st.integers(6, 40), st.integers(0, 100))
-def test_splits_share_no_sequence(number: int, seed: int) -> None:
-    names = [f"s{k}" for k in range(number)]
-    parts = split_sources(names, {"train": 5, "validation": 1, "test": 3}, seed)
-    assert list(parts) == ["train", "validation", "test"]
-    assert sorted(chain(*parts.values())) == sorted(names)
-    assert min(len(part) for part in parts.values()) >= 2
-
-
-def test_too_few_sequences_for_the_splits() -> None:
-    with pytest.raises(ValueError, match="too few for splits"):
-        split_sources(["a", "b", "c"], {"train": 1, "validation": 1, "test": 0}, 0)
-    assert split_sources(["a", "b"], {"train": 1, "validation": 0, "test": 0}, 0) == {
-        "train": ["a", "b"]
-    }
-
-
-# ---------------------------------------------------------------- a whole set
+COUNTS = {"train": 3, "validation": 1, "test": 2}
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six sequences with one object each, in the layout of DAVIS 2016."""
-    path = tmp_path_factory.mktemp("sources") / "DAVIS"
-    write_davis(path, [flat(f"s{k}", 10 * k) for k in range(6)], "train", year="2016")
-    for label_map in path.glob("Annotations/480p/*/*.png"):
-        name = label_map.parent.name
-        ids = flat(name, 0).read_ids([int(label_map.stem)])[0]
-        write_label_map(label_map, ids * np.uint8(255))
+    path = tmp_path_factory.mktemp("davis")
+    copies = [replace(flat(list(GREY)[k % 3]), name=f"s{k}") for k in range(6)]
+    write_davis(path, copies, "train")
     return path
 
 
-COUNTS = {"train": 2, "validation": 1, "test": 1}
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
-def test_a_set_in_either_layout(root: Path, tmp_path: Path) -> None:
-    sources = write_composites(root, tmp_path / "davis", COUNTS, num_frames=4)
-    write_composites(root, tmp_path / "youtube", COUNTS, num_frames=4, layout="youtube-vis")
-    assert sorted(chain(*sources.values())) == [f"s{k}" for k in range(6)]
-    for split, number in COUNTS.items():
-        davis = read_davis(tmp_path / "davis", split)
-        folder = tmp_path / "youtube" / split
-        youtube = read_youtube_vis(folder / "instances.json", folder).videos
-        assert [v.name for v in davis] == [v.name for v in youtube]
-        assert [v.name for v in davis] == [f"composite-{split}-{i:05d}" for i in range(number)]
-        for one, other in zip(davis, youtube, strict=True):
-            assert len(one) == len(other) == 4
-            ids = one.read_ids(range(4))
-            assert np.array_equal(ids > 0, other.read_ids(range(4)) > 0)
+def test_both_layouts_hold_the_same(root: Path, tmp_path: Path) -> None:
+    options = {"num_frames": 4, "size": (32, 40)}
+    used = write_composites([root], tmp_path / "davis", COUNTS, **options)  # type: ignore[arg-type]
+    write_composites(
+        [root],
+        tmp_path / "youtube",
+        COUNTS,
+        layout="youtube-vis",
+        **options,  # type: ignore[arg-type]
+    )
+    assert sorted(chain.from_iterable(used.values())) == [f"s{k}" for k in range(6)]
     plan = json.loads((tmp_path / "davis" / "composites.json").read_text())
-    assert "no real videos" in plan["what"]
-    videos = {v.name: v for v in read_sources(root)}
-    for split in COUNTS:
-        for entry, written in zip(
-            plan["videos"][split], read_davis(tmp_path / "davis", split), strict=True
-        ):
-            recipe = Recipe.from_json(entry)
-            used = {recipe.background, *(p.cut.source for p in recipe.pastes.values())}
-            assert used <= set(sources[split])
-            again = composite(recipe, videos)
-            assert np.array_equal(again.read_ids(range(4)), written.read_ids(range(4)))
-    assert find_training_data(tmp_path / "davis").num_classes == 2
+    for part, number in COUNTS.items():
+        videos = read_davis(tmp_path / "davis", part)
+        others = read_youtube_vis(
+            tmp_path / "youtube" / part / "instances.json", tmp_path / "youtube" / part
+        ).videos
+        assert len(videos) == len(others) == len(plan["videos"][part]) == number
+        for made, video, other in zip(plan["videos"][part], videos, others, strict=True):
+            assert video.name == other.name == made["name"]
+            seen = {made["scene"], *(text.split(",")[0] for text in made["pasted"].values())}
+            assert seen <= set(used[part]), "a split shares no sequence with another"
+            ids, others_ids = video.read_ids(range(4)), other.read_ids(range(4))
+            assert ids.shape == (4, 32, 40)
+            assert np.array_equal(ids > 0, others_ids > 0)
 
 
 @pytest.mark.parametrize("layout", ["davis", "youtube-vis"])
-def test_a_killed_run_goes_on(
+def test_a_killed_run_goes_on_and_gives_the_same_files(
     layout: composite_set.Layout, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Killed(BaseException):
-        pass
+    def write(out: Path, num_frames: int = 3) -> None:
+        write_composites([root], out, COUNTS, layout=layout, num_frames=num_frames, size=(32, 40))
 
-    write_composites(root, tmp_path / "whole", COUNTS, num_frames=3, layout=layout)
-    real, calls = composite_set.composite, []
+    write(tmp_path / "whole")
 
-    def killed(recipe: Recipe, videos: dict[str, Video]) -> Video:
-        calls.append(recipe.name)
-        if len(calls) == 2:
-            raise Killed
-        return real(recipe, videos)
+    def until_killed(videos: object, *_: object, **__: object) -> Iterator[Video]:
+        for k, video in enumerate(videos):  # type: ignore[call-overload]
+            if k == 2:
+                raise KeyboardInterrupt
+            yield video
 
     with monkeypatch.context() as patch:
-        patch.setattr(composite_set, "composite", killed)
-        with pytest.raises(Killed):
-            write_composites(root, tmp_path / "part", COUNTS, num_frames=3, layout=layout)
-    done = {path: path.stat().st_mtime_ns for path in (tmp_path / "part").rglob("*.jpg")}
-    assert len(done) == 3
-    write_composites(root, tmp_path / "part", COUNTS, num_frames=3, layout=layout)
-    assert tree(tmp_path / "part") == tree(tmp_path / "whole")
-    assert all(path.stat().st_mtime_ns == before for path, before in done.items())
+        patch.setattr(composite_set, "tqdm", until_killed)
+        with pytest.raises(KeyboardInterrupt):
+            write(tmp_path / "part")
+    write(tmp_path / "part")
+    whole, part = (
+        {str(p.relative_to(d)): p.read_bytes() for p in d.rglob("*") if p.is_file()}
+        for d in (tmp_path / "whole", tmp_path / "part")
+    )
+    assert whole == part
     with pytest.raises(FileExistsError, match="other settings"):
-        write_composites(root, tmp_path / "part", COUNTS, num_frames=2, layout=layout)
+        write(tmp_path / "part", num_frames=2)
 
 
-def test_a_folder_of_something_else(root: Path, tmp_path: Path) -> None:
+def test_folders_that_hold_something_else(root: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(FileExistsError, match="is there already"):
-        write_composites(root, tmp_path, COUNTS)
-    (tmp_path / "notes.txt").unlink()
+        write_composites([root], tmp_path, COUNTS)
     (tmp_path / "composites.json").write_text("{")
-    with pytest.raises(ValueError, match="is damaged"):
-        write_composites(root, tmp_path, COUNTS)
+    with pytest.raises(ValueError, match=r"composites\.json is damaged"):
+        write_composites([root], tmp_path, COUNTS)
 
 
-def test_sources_without_masks(tmp_path: Path) -> None:
-    bare = [replace(flat(name, 0), ids=None) for name in "ab"]
-    write_davis(tmp_path, bare, "train")
-    with pytest.raises(ValueError, match="have no annotations"):
-        read_sources(tmp_path)
+def test_what_cannot_be_made(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="seed -1"):
+        write_composites([root], tmp_path / "x", COUNTS, seed=-1)
+    with pytest.raises(ValueError, match="too few for splits"):
+        split_sources(["a", "b", "c"], COUNTS, 0)
+    with pytest.raises(ValueError, match="composite size"):
+        write_composites([root], tmp_path / "x", COUNTS, size=(8, 8))
+    with pytest.raises(ValueError, match="no sequence with label maps among nowhere"):
+        read_sources([root], ["nowhere"])
 
 
-# ---------------------------------------------------------------- real pixels
-
-
-@pytest.fixture(scope="module")
-def real() -> dict[str, Video]:
+def test_real_sources() -> None:
     if "TAGVIS_REAL_DATA" not in os.environ:
         pytest.skip("TAGVIS_REAL_DATA is not set")
-    videos = read_sources(Path(os.environ["TAGVIS_REAL_DATA"]) / "DAVIS-2016")
-    return {video.name: video for video in videos if video.name in ("surf", "motorbike", "tennis")}
-
-
-def test_real_sequences(real: dict[str, Video]) -> None:
-    objects_in = {name: find_objects(video) for name, video in real.items()}
-    for name, video in real.items():
-        for cut in objects_in[name].cut_outs:
-            for t in range(cut.first, cut.first + cut.number, 7):
-                ids = video.read_ids([t])[0]
-                rim = np.concatenate([ids[0], ids[-1], ids[:, 0], ids[:, -1]])
-                assert ids.any()
-                assert not rim.any()
-    recipe = draw_recipe(
-        np.random.default_rng(5), "c", real, objects_in, num_frames=12, size=(240, 427)
-    )
-    video = composite(recipe, real)
-    for t in (0, 11):
-        frame, ids = video.read_frames([t])[0], video.read_ids([t])[0]
-        below = cover(real[recipe.background].read_frames([t])[0], (240, 427), exact=False)
-        changed = (frame != below).any(axis=-1)
-        pasted = np.isin(ids, list(recipe.pastes))
-        assert pasted.any()
-        assert changed[pasted].mean() > 0.9
-        assert changed[~pasted].mean() < 0.1, "the background shows through nowhere else"
+    real = Path(os.environ["TAGVIS_REAL_DATA"])
+    roots = [real / "DAVIS-2016", real / "DAVIS-2017-first-frames"]
+    there = {p.name for root in roots for p in (root / "JPEGImages" / "480p").iterdir()}
+    assert there == set(chain.from_iterable(read_parts().values()))
+    sources = read_sources(roots, ["motocross-bumps", "drift-turn", "lions"], (48, 84))
+    assert [len(scene.frames) > 1 for scene in sources.scenes] == [True, True, False]
+    assert {cut.scene for cut in sources.cut_outs} == {"motocross-bumps", "drift-turn", "lions"}
+    video = Composites(sources, 1, 4, mix=SCORING)[0]
+    assert 2 <= len(np.unique(video.read_ids(range(4)))) <= 10

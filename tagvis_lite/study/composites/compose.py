@@ -1,303 +1,242 @@
 """Composites: real objects, cut out of one sequence with their masks and pasted over another.
 
 DAVIS 2016 and most training sequences have one object each. A composite has several, of real
-pixels, with exact ids: each pasted object follows a path of its own over a background sequence that
-keeps its own objects, and who hides whom is known. A composite is no real video: light, shadows and
-depth do not fit, and results on composites say nothing about a benchmark.
+pixels, with exact ids: each pasted object follows a path of its own over a scene that keeps its own
+objects, and who hides whom is known. A composite is no real video: light, shadows and depth do not
+fit, and results on composites say nothing about a benchmark.
 
-    Recipe       a composite as a few numbers (recipes.py draws them at random)
-    composite    recipe -> Video, a pure function; pixels are computed when they are asked for
+    Recipe       a composite as a few numbers, and the sources that it uses (draw.py draws it)
+    composite    recipe -> Video; frames and label maps are computed when they are asked for
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
 from tagvis_lite.data.davis import OBJECT
-from tagvis_lite.video import BACKGROUND, VOID, Video
+from tagvis_lite.study.composites.sources import CutOut, Scene
+from tagvis_lite.video import BACKGROUND, Video
 
-EDGE = 0.8
-"""Standard deviation of the blur of an object's edge, in pixels of the composite."""
-REACH = 4
-"""Pixels from an object's mask beyond which `EDGE` leaves nothing to see."""
-FAINT = 1 / 64
-"""Opacity below which nothing is painted."""
+Pair = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class CutOut:
-    """An object of a source while it is whole: it is there and touches no side of the frame.
+class Wave:
+    """anchor + amplitude sin(frequency t + phase), for x and y or for one number twice."""
 
-    Attributes:
-        source: name of the sequence.
-        instance: its id there.
-        first: first frame.
-        number: frames from there on.
-        centre: x and y of its bounding box, mean over those frames, in pixels of the source.
-        extent: square root of the area of its bounding box, likewise.
-    """
+    anchor: Pair = (0.0, 0.0)
+    amplitude: Pair = (0.0, 0.0)
+    frequency: Pair = (0.0, 0.0)
+    phase: Pair = (0.0, 0.0)
 
-    source: str
-    instance: int
-    first: int
-    number: int
-    centre: tuple[float, float]
-    extent: float
-
-
-@dataclass(frozen=True)
-class Paste:
-    """A cut-out on its way over the background.
-
-    Attributes:
-        cut: what is pasted. Its frames are shown back and forth.
-        start: frames of `cut` that are skipped at the beginning.
-        scale: pixels of the composite per pixel of the source.
-        mirror: left and right are swapped.
-        anchor, amplitude, frequency, phase: x and y of the path of its centre at time t,
-            anchor + amplitude sin(frequency t + phase), in shares of width and height.
-    """
-
-    cut: CutOut
-    start: int
-    scale: float
-    mirror: bool
-    anchor: tuple[float, float]
-    amplitude: tuple[float, float]
-    frequency: tuple[float, float]
-    phase: tuple[float, float]
-
-    def position(self, t: int) -> np.ndarray:
-        """Shares of width and height, float64, 2."""
+    def __call__(self, t: int) -> np.ndarray:
+        """Float64, 2."""
         turn = np.multiply(self.frequency, t) + self.phase
         return np.asarray(self.anchor) + np.multiply(self.amplitude, np.sin(turn))
 
 
 @dataclass(frozen=True)
+class Layer:
+    """A cut-out on its way over the scene.
+
+    Attributes:
+        cut: what is pasted. Its frames are shown back and forth.
+        instance: its id; 0 for something that hides objects and is none.
+        scale: pixels of the composite per pixel of the cut-out.
+        path: x and y of its centre, in shares of width and height.
+        shape: logarithms of how much wider and higher it is than `scale` says.
+        turn: its angle in radians, twice.
+        start: frames of `cut` that are skipped at the beginning.
+        mirror: left and right are swapped.
+        gain, bias: of its colours, in grey levels.
+        blur: standard deviation, in pixels.
+        behind: the scene's own objects that hide it.
+    """
+
+    cut: CutOut
+    instance: int
+    scale: float
+    path: Wave
+    shape: Wave = Wave()
+    turn: Wave = Wave()
+    start: int = 0
+    mirror: bool = False
+    gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    bias: float = 0.0
+    blur: float = 0.0
+    behind: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """All there is to know about a composite, but for the pixels of its sources.
+    """A composite: everything but its pixels.
 
     Attributes:
         name: of the video.
-        background: name of the sequence below. Its frames from 0 on are shown back and forth.
+        scene: what lies below. Its frames are shown back and forth.
         num_frames: T.
-        size: H x W.
-        own: ids of the background's own objects that the composite keeps.
-        pastes: what is pasted, by the id it gets.
-        order: all ids from back to front.
+        size: H x W, at most those of the scene.
+        layers: what is pasted, from back to front.
+        start: frames of the scene that are skipped at the beginning.
+        mirror: left and right of the scene are swapped.
+        camera: x and y of the view in the scene, 0 to 1.
+        zoom: the view is so much smaller than `size`, at least 1, twice.
     """
 
     name: str
-    background: str
+    scene: Scene
     num_frames: int
     size: tuple[int, int]
-    own: tuple[int, ...]
-    pastes: Mapping[int, Paste]
-    order: tuple[int, ...]
+    layers: tuple[Layer, ...] = ()
+    start: int = 0
+    mirror: bool = False
+    camera: Wave = Wave((0.5, 0.5))
+    zoom: Wave = Wave((1.0, 1.0))
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Recipe:
-        """Undo what `dataclasses.asdict` and json did."""
-        pastes = {
-            int(instance): Paste(**{**_tuples(paste), "cut": CutOut(**_tuples(paste["cut"]))})
-            for instance, paste in data["pastes"].items()
-        }
-        return cls(**{**_tuples(data), "pastes": pastes})
-
-
-def _tuples(data: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+    @property
+    def instances(self) -> tuple[int, ...]:
+        """All ids that there may be: those of the scene, and those pasted."""
+        pasted = {layer.instance for layer in self.layers} - {BACKGROUND}
+        return tuple(sorted({*self.scene.own, *pasted}))
 
 
-# ---------------------------------------------------------------- recipe -> video
-
-
-def composite(recipe: Recipe, sources: Mapping[str, Video]) -> Video:
+def composite(recipe: Recipe) -> Video:
     """The video of a recipe. Every frame and label map is computed when it is asked for.
 
-    A pixel has the id of the front-most object whose mask, brought to the composite's resolution,
-    holds it: exactly where that object's opacity is 1/2 or more. Outside its mask opacity falls to
-    0 over two pixels; ids have hard edges, pictures soft ones. Pixels that nothing was pasted on
-    or beside are those of the background, byte for byte (if it has the composite's size), void
-    (255) included.
-
-    Args:
-        recipe: what to paste where.
-        sources: every sequence it names, with label maps.
+    A pixel has the id of the front-most object that covers half of it or more. Ids have hard edges,
+    pictures soft ones. Void (255) of the scene stays void where nothing covers it.
 
     Returns:
         A video whose instances are all of category 1, `tagvis_lite.data.davis.OBJECT`.
-
-    Raises:
-        ValueError: a source that is not there or has no label maps.
     """
-    needed = {recipe.background} | {paste.cut.source for paste in recipe.pastes.values()}
-    for name in sorted(needed):
-        if name not in sources or sources[name].ids is None:
-            raise ValueError(
-                f"composite {recipe.name!r}: no sequence {name!r} with label maps among its sources"
-            )
+    canvas = _Canvas(recipe)
     return Video(
         name=recipe.name,
-        frames=CompositeFrames(recipe, sources),
-        ids=CompositeIds(recipe, sources),
-        categories=dict.fromkeys(recipe.order, OBJECT),
+        frames=_Drawn(recipe.num_frames, canvas.frame),
+        ids=_Drawn(recipe.num_frames, canvas.label_map),
+        categories=dict.fromkeys(recipe.instances, OBJECT),
     )
 
 
 @dataclass(frozen=True)
-class _Rendered:
-    """What the two sequences of a composite share."""
+class _Drawn:
+    """T frames or label maps, each drawn when it is asked for."""
 
-    recipe: Recipe
-    sources: Mapping[str, Video]
+    length: int
+    draw: Callable[[int], np.ndarray]
 
     def __len__(self) -> int:
-        return self.recipe.num_frames
-
-
-class CompositeIds(_Rendered):
-    """Label maps of a recipe, uint8 H x W."""
+        return self.length
 
     def __getitem__(self, t: int, /) -> np.ndarray:
-        t = range(len(self))[t]
-        own = background_ids(self.recipe, self.sources, t)
-        ids = own.copy()
-        for instance in self.recipe.order:
-            if instance in self.recipe.pastes:
-                paste = self.recipe.pastes[instance]
-                mask = read_cut_out_mask(paste, self.sources, t)
-                window, part = placed(paste, mask, t, self.recipe.size)
-                ids[window][mask[part]] = instance
-            else:
-                ids[own == instance] = instance
-        return ids
+        return self.draw(range(self.length)[t])
 
 
-class CompositeFrames(_Rendered):
-    """Frames of a recipe, uint8 H x W x 3, RGB."""
+@dataclass
+class _Canvas:
+    """Draws a recipe; the label map that comes with a frame is kept until it is asked for."""
 
-    def __getitem__(self, t: int, /) -> np.ndarray:
-        t = range(len(self))[t]
-        background = self._background(t)
-        own = background_ids(self.recipe, self.sources, t)
-        frame = background.astype(np.float32)
-        painted = np.zeros(frame.shape[:2], bool)
-        for instance in self.recipe.order:
-            if instance in self.recipe.pastes:
-                paste = self.recipe.pastes[instance]
-                picture, mask = read_cut_out(paste, self.sources, t)
-                colour, opacity = soften(picture, mask)
-                window, part = placed(paste, mask, t, self.recipe.size)
-                colour, opacity = colour[part], opacity[part]
-            else:  # before what was pasted so far, and only there
-                mask = own == instance
-                window = bounding_window(mask, margin=REACH)
-                if not painted[window].any():
-                    continue
-                colour, opacity = soften(background[window], mask[window])
-                opacity = opacity * painted[window]
-            below = frame[window]
-            below += opacity[..., None] * (colour - below)
-            painted[window] |= opacity > 0
-        return np.rint(frame).astype(np.uint8)
+    recipe: Recipe
+    label_maps: dict[int, np.ndarray] = field(default_factory=dict)
 
-    def _background(self, t: int) -> np.ndarray:
-        source = self.sources[self.recipe.background]
-        frame = source.read_frames([back_and_forth(t, len(source))])[0]
-        return cover(frame, self.recipe.size, exact=False)
+    def frame(self, t: int) -> np.ndarray:
+        frame, self.label_maps[t] = draw(self.recipe, t)
+        return frame
+
+    def label_map(self, t: int) -> np.ndarray:
+        kept = self.label_maps.pop(t, None)
+        return draw(self.recipe, t)[1] if kept is None else kept
 
 
-def background_ids(recipe: Recipe, sources: Mapping[str, Video], t: int) -> np.ndarray:
-    """The background's own label map at time t, at the composite's size: uint8 H x W."""
-    source = sources[recipe.background]
-    ids = source.read_ids([back_and_forth(t, len(source))])[0]
-    ids = cover(ids, recipe.size, exact=True)
-    known = np.isin(ids, (*recipe.own, VOID))
-    return np.where(known, ids, np.uint8(BACKGROUND))
+def draw(recipe: Recipe, t: int) -> tuple[np.ndarray, np.ndarray]:
+    """Frame, uint8 H x W x 3, and label map, uint8 H x W, at time t."""
+    frame, own = _view(recipe, t)
+    ids = own.copy()
+    for layer in recipe.layers:
+        placed = place(layer, t, recipe.size)
+        if placed is None:
+            continue
+        box, colour, opacity = placed
+        if layer.behind:
+            hiding = np.isin(own[box], layer.behind).astype(np.float32)
+            seen = 1 - np.maximum(cv2.blur(hiding, (3, 3)), hiding)
+            colour, opacity = colour * seen[..., None], opacity * seen
+        below = frame[box]
+        below[:] = np.rint(below * (1 - opacity[..., None]) + colour)
+        ids[box][opacity >= 0.5] = layer.instance
+    return frame, ids
 
 
-def read_cut_out_mask(paste: Paste, sources: Mapping[str, Video], t: int) -> np.ndarray:
-    """Mask of a pasted object at its size in the composite, with the frame it was cut from: bool.
-
-    A pixel is in it if half of the source pixels under it are.
-    """
-    ids = sources[paste.cut.source].read_ids([_source_frame(paste, t)])[0]
-    share = _resize((ids == paste.cut.instance).astype(np.float32), paste.scale)
-    return _mirror(share >= 0.5, paste)
-
-
-def read_cut_out(
-    paste: Paste, sources: Mapping[str, Video], t: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Picture, float32 h x w x 3, and mask, bool h x w, of a pasted object at its size.
-
-    Pixels outside the object take no part when the picture is resized.
-    """
-    source, index = sources[paste.cut.source], _source_frame(paste, t)
-    inside = source.read_ids([index])[0] == paste.cut.instance
-    share = _resize(inside.astype(np.float32), paste.scale)
-    window = bounding_window(inside, margin=0)
-    alone = np.zeros((*inside.shape, 3), np.float32)
-    alone[window] = source.read_frames([index])[0][window] * inside[window][..., None]
-    picture = _resize(alone, paste.scale)
-    picture /= np.maximum(share, 1e-6)[..., None]
-    return _mirror(picture, paste), _mirror(share >= 0.5, paste)
+def _view(recipe: Recipe, t: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the camera sees of the scene: frame and own label map, to be written to."""
+    scene, (height, width) = recipe.scene, recipe.size
+    k = back_and_forth(recipe.start + t, len(scene.frames))
+    frame, ids = scene.frames[k], scene.ids[k]
+    room = np.subtract(ids.shape[::-1], (width, height))
+    zoom = float(recipe.zoom(t)[0])
+    x, y = recipe.camera(t) * room
+    if len(scene.frames) > 1:
+        left, top = round(float(x)), round(float(y))
+        box = (slice(top, top + height), slice(left, left + width))
+        frame, ids = frame[box].copy(), ids[box].copy()
+    else:  # a still: the camera moves by shares of a pixel and zooms about the middle of its view
+        shift = (x + width / 2 * (1 - 1 / zoom), y + height / 2 * (1 - 1 / zoom))
+        inverse = np.array([[1 / zoom, 0, shift[0]], [0, 1 / zoom, shift[1]]])
+        frame = _warp(frame, inverse, (width, height), cv2.INTER_LINEAR)
+        ids = _warp(ids, inverse, (width, height), cv2.INTER_NEAREST)
+    if recipe.mirror:
+        frame, ids = cv2.flip(frame, 1), cv2.flip(ids, 1)
+    return frame, ids
 
 
-def soften(picture: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give an object a soft edge.
+def _warp(image: np.ndarray, inverse: np.ndarray, size: tuple[int, int], how: int) -> np.ndarray:
+    return cv2.warpAffine(
+        image, inverse, size, flags=how | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    )
 
-    Outside the mask, where it is a little visible, it has the colours of its edge: those of the
-    sequence it was cut from would be a halo.
 
-    Args:
-        picture: H x W x 3, of which only the pixels in the mask are used.
-        mask: bool H x W.
+def place(
+    layer: Layer, t: int, size: tuple[int, int]
+) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray] | None:
+    """A layer at time t: where it lies, and what it looks like there.
 
     Returns:
-        colour, float32 H x W x 3, and opacity, float32 H x W: 1/2 or more in the mask, less
-        outside, and 0 beyond about two pixels.
+        Rows and columns of the composite; colour times opacity, float32 h x w x 3, in grey levels;
+        and opacity, float32 h x w, from 0 to 1. None if it is out of sight.
     """
-    colour, opacity = np.zeros(picture.shape, np.float32), np.zeros(mask.shape, np.float32)
-    window = bounding_window(mask, margin=REACH)
-    mask = mask[window].astype(np.float32)
-    if not mask.any():
-        return colour, opacity
-    inside = picture[window].astype(np.float32) * mask[..., None]
-    blurred = cv2.GaussianBlur(mask, (0, 0), EDGE)
-    spread = cv2.GaussianBlur(inside, (0, 0), EDGE) / np.maximum(blurred, 1e-6)[..., None]
-    colour[window] = np.where(mask[..., None] > 0, inside, spread)
-    opacity[window] = np.where(mask > 0, np.maximum(blurred, 0.5), np.minimum(blurred, 0.49))
-    opacity[opacity < FAINT] = 0
-    return colour, opacity
-
-
-def placed(
-    paste: Paste, mask: np.ndarray, t: int, size: tuple[int, int]
-) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Where in the composite a resized source frame lies at time t, and which part of it that is.
-
-    Returns:
-        Rows and columns of the composite, and as many of the resized frame; both may be empty.
-    """
-    height, width = mask.shape
-    x, y = (paste.scale * c for c in paste.cut.centre)
-    centre = np.array([width - x if paste.mirror else x, y])
-    left, top = np.rint(paste.position(t) * size[::-1] - centre).astype(int).tolist()
-    there: list[slice] = []
-    here: list[slice] = []
-    for offset, length, room in ((top, height, size[0]), (left, width, size[1])):
-        first, last = max(0, offset), max(0, min(room, offset + length))
-        first = min(first, last)
-        there.append(slice(first, last))
-        here.append(slice(first - offset, last - offset) if last > first else slice(0, 0))
-    return (there[0], there[1]), (here[0], here[1])
+    k = back_and_forth(layer.start + t, len(layer.cut.pictures))
+    picture, offset = layer.cut.pictures[k], layer.cut.offsets[k]
+    factors = layer.scale * np.exp(layer.shape(t))
+    if factors.max() < 1:  # otherwise small details would flicker
+        shape = np.maximum(1, np.rint(factors * picture.shape[1::-1])).astype(int)
+        resized = cv2.resize(picture, shape.tolist(), interpolation=cv2.INTER_AREA)
+        rest = factors * picture.shape[1::-1] / shape
+    else:
+        resized, rest = picture, factors
+    angle = float(layer.turn(t)[0])
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    flip = np.array([-1.0 if layer.mirror else 1.0, 1.0])
+    linear = turn * (flip * rest)  # picture -> composite
+    centre = layer.path(t) * size[::-1] + turn @ (flip * factors * offset)
+    middle = np.array(resized.shape[1::-1]) / 2 - 0.5
+    reach = np.abs(linear) @ (np.array(resized.shape[1::-1]) / 2) + 1 + 3 * layer.blur
+    first = np.maximum(0, np.floor(centre - reach)).astype(int)
+    last = np.minimum(size[::-1], np.ceil(centre + reach)).astype(int)
+    if (last <= first).any():
+        return None
+    matrix = np.column_stack([linear, centre - 0.5 - first - linear @ middle])
+    warped = cv2.warpAffine(resized, matrix, (last - first).tolist(), flags=cv2.INTER_LINEAR)
+    warped = warped.astype(np.float32)
+    if layer.blur:
+        warped = cv2.GaussianBlur(warped, (0, 0), layer.blur)
+    opacity = warped[..., 3] / 255
+    colour = warped[..., :3] * np.array(layer.gain, np.float32) + layer.bias * opacity[..., None]
+    box = (slice(int(first[1]), int(last[1])), slice(int(first[0]), int(last[0])))
+    return box, np.clip(colour, 0, 255 * opacity[..., None]), opacity
 
 
 def back_and_forth(t: int, number: int) -> int:
@@ -306,43 +245,3 @@ def back_and_forth(t: int, number: int) -> int:
         return 0
     k = t % (2 * (number - 1))
     return min(k, 2 * (number - 1) - k)
-
-
-def cover(image: np.ndarray, size: tuple[int, int], *, exact: bool) -> np.ndarray:
-    """Resize to fill `size` (H x W) and cut off what stands out, evenly; labels by `exact`."""
-    scale = max(size[0] / image.shape[0], size[1] / image.shape[1])
-    if image.shape[:2] == size:
-        return image
-    height, width = (
-        max(s, round(scale * side)) for s, side in zip(size, image.shape, strict=False)
-    )
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    resized = cv2.resize(
-        image, (width, height), interpolation=cv2.INTER_NEAREST_EXACT if exact else how
-    )
-    top, left = (height - size[0]) // 2, (width - size[1]) // 2
-    return resized[top : top + size[0], left : left + size[1]]
-
-
-def _source_frame(paste: Paste, t: int) -> int:
-    return paste.cut.first + back_and_forth(paste.start + t, paste.cut.number)
-
-
-def _resize(image: np.ndarray, scale: float) -> np.ndarray:
-    height, width = (max(1, round(scale * side)) for side in image.shape[:2])
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return cv2.resize(image, (width, height), interpolation=how)
-
-
-def _mirror(image: np.ndarray, paste: Paste) -> np.ndarray:
-    return image[:, ::-1] if paste.mirror else image
-
-
-def bounding_window(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
-    """Rows and columns of a mask's bounding box, and `margin` pixels more on each side."""
-    slices = []
-    for axis in (1, 0):
-        there = np.flatnonzero(mask.any(axis=axis))
-        first, last = (there[0], there[-1]) if len(there) else (0, 0)
-        slices.append(slice(max(0, int(first) - margin), int(last) + 1 + margin))
-    return slices[0], slices[1]

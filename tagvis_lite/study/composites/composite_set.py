@@ -1,10 +1,10 @@
 """A set of composites on disk, and a file that says what they are.
 
-    <out>/composites.json    the recipe of every video, and the sequences each split is made of
+    <out>/composites.json    what every video is made of, and the sequences of each split
     <out>/...                a DAVIS or YouTube-VIS root with splits train, validation and test
 
-A split is made of sequences of its own: no object and no background of a test video occurs in a
-training video. Recipes are drawn first and rendered one video at a time, so a killed run goes on.
+A split is made of sequences of its own: no object and no scene of a test video occurs in a training
+video. Each video is a function of the seed and its number, so a killed run goes on.
 """
 
 from __future__ import annotations
@@ -18,15 +18,14 @@ from typing import Any, Literal
 import numpy as np
 from tqdm.auto import tqdm
 
-from tagvis_lite.atomic import write_atomically
-from tagvis_lite.data.davis import OBJECT, read_davis, write_davis
+from tagvis_lite.atomic import replacing
+from tagvis_lite.data.davis import OBJECT, write_davis
 from tagvis_lite.data.youtube_vis import write_youtube_vis
-from tagvis_lite.study.composites.compose import Recipe, composite
-from tagvis_lite.study.composites.draw import draw_recipe, find_objects
-from tagvis_lite.video import Video
+from tagvis_lite.study.composites.draw import SCORING, Composites, Mix
+from tagvis_lite.study.composites.sources import SIZE, read_sources, sequences
 
 Layout = Literal["davis", "youtube-vis"]
-WHAT = (
+NOTE = (
     "Composites: objects cut out of real sequences with their masks and pasted over others. They "
     "are no real videos, and scores on them are no scores on a benchmark. The pictures are under "
     "the licence of the source sequences named here."
@@ -36,26 +35,28 @@ HELD_OUT = 0.2
 
 
 def write_composites(
-    source: Path,
+    roots: Sequence[Path],
     out: Path,
     counts: Mapping[str, int],
     *,
-    split: str = "train",
+    parts: Mapping[str, Sequence[str]] | None = None,
     layout: Layout = "davis",
-    objects: tuple[int, int] = (2, 4),
-    num_frames: int | None = None,
-    size: tuple[int, int] | None = None,
+    mix: Mix = SCORING,
+    num_frames: int = 24,
+    size: tuple[int, int] = SIZE,
     seed: int = 0,
 ) -> dict[str, list[str]]:
-    """Write composites of the sequences of a DAVIS root, or go on where that stopped.
+    """Write composites of the sequences of some DAVIS roots, or go on where that stopped.
 
     Args:
-        source: a root with `ImageSets/2017/<split>.txt`, or else one of DAVIS 2016.
+        roots: see `read_sources`.
         out: root to write.
         counts: number of videos of each split to write.
-        split: which sequences of `source` may be used.
+        parts: sequences of each split; dealt out at random when not given.
         layout: of `out`.
-        objects, num_frames, size: see `draw_recipe`.
+        mix: what is drawn how often.
+        num_frames: of each video.
+        size: H x W.
         seed: not negative.
 
     Returns:
@@ -68,57 +69,63 @@ def write_composites(
     """
     if seed < 0 or min(counts.values()) < 0 or sum(counts.values()) == 0:
         raise ValueError(f"seed {seed} and numbers of videos {dict(counts)}: expected 0 or more")
-    videos = {video.name: video for video in read_sources(source, split)}
+    if min(size) < 32 or max(size) > 4096:
+        raise ValueError(f"composite size is {size}, expected H x W of 32 to 4096 pixels each")
+    if not 2 <= mix.objects[0] <= mix.objects[1] <= 20:
+        raise ValueError(f"objects are {mix.objects}, expected 2 <= fewest <= most <= 20")
+    lengths = {video.name: len(video) for root in roots for video in sequences(root)}
+    if parts is None:
+        parts = split_sources(list(lengths), counts, seed)
+    used = {part: sorted({*parts[part]} & lengths.keys()) for part, n in counts.items() if n}
     settings = {
-        "split": split,
         "layout": layout,
         "counts": dict(counts),
-        "objects": list(objects),
+        "mix": asdict(mix),
         "num_frames": num_frames,
-        "size": size and list(size),
+        "size": list(size),
         "seed": seed,
-        "sequences": {name: len(video) for name, video in videos.items()},
+        "sequences": {name: lengths[name] for names in used.values() for name in names},
     }
     path = out / "composites.json"
-    plan = _read_plan(path, settings)
-    if plan is None:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise FileExistsError(f"{out} is there already: choose another folder, or delete it")
-        parts = split_sources(list(videos), counts, seed)
-        recipes = _draw_recipes(videos, parts, counts, seed, objects, num_frames, size)
-        plan = {"what": WHAT, "settings": settings, "sources": parts, "videos": recipes}
-        text = json.dumps(
-            plan | {"videos": {part: [asdict(r) for r in recipes[part]] for part in recipes}},
-            indent=1,
+    drawn = _read_plan(path, json.loads(json.dumps(settings)))
+    if drawn is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(f"{out} is there already: choose another folder, or delete it")
+    sets = {
+        part: Composites(
+            read_sources(roots, names, size),
+            counts[part],
+            num_frames,
+            seed=int(np.random.SeedSequence([seed, k]).generate_state(1)[0]),
+            mix=mix,
+            name=f"composite-{part}",
         )
-        write_atomically(path, lambda temporary: temporary.write_text(text))
-    for part, drawn in plan["videos"].items():
-        if not drawn:
-            continue
-        bar = tqdm(drawn, f"composites, {part}", unit="video", mininterval=1.0, disable=None)
-        made = (composite(recipe, videos) for recipe in bar)
+        for k, (part, names) in enumerate(used.items())
+    }
+    if drawn is None:
+        made_of = {
+            part: [_made_of(made, i) for i in range(len(made))] for part, made in sets.items()
+        }
+        plan = {"what": NOTE, "settings": settings, "sources": used, "videos": made_of}
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps(plan, indent=1))
+    for part, made in sets.items():
+        bar = tqdm(made, f"composites, {part}", unit="video", mininterval=1.0, disable=None)
         if layout == "davis":
-            write_davis(out, made, part, resume=True)
+            write_davis(out, bar, part, resume=True)
         else:
-            write_youtube_vis(out, made, {OBJECT: "object"}, part, resume=True)
-    sources: dict[str, list[str]] = plan["sources"]
-    return sources
+            write_youtube_vis(out, bar, {OBJECT: "object"}, part, resume=True)
+    return used
 
 
-def read_sources(root: Path, split: str = "train") -> list[Video]:
-    """Sequences with label maps of a DAVIS-2017 root, or else of a DAVIS-2016 root (0 and 255).
-
-    Raises:
-        ValueError: a sequence without label maps; or see `read_davis`.
-    """
-    videos = read_davis(root, split)
-    bare = [video.name for video in videos if video.ids is None]
-    if bare:
-        raise ValueError(
-            f"{root}: {len(bare)} sequences of split {split!r} have no annotations, the first is "
-            f"{bare[0]!r}: composites need masks; choose another split"
-        )
-    return videos
+def _made_of(made: Composites, index: int) -> dict[str, Any]:
+    """Name, scene and pasted objects of a composite."""
+    recipe = made.recipe(index)
+    pasted = {
+        layer.instance: f"{layer.cut.scene}, object {layer.cut.instance}"
+        for layer in recipe.layers
+        if layer.instance
+    }
+    return {"name": recipe.name, "scene": recipe.scene.name, "pasted": pasted}
 
 
 def split_sources(
@@ -135,8 +142,8 @@ def split_sources(
     held_out = max(2, round(HELD_OUT * len(names)))
     if len(names) < 2 + held_out * (len(wanted) - 1):
         raise ValueError(
-            f"{len(names)} sequences are too few for splits {wanted}, of two or more each: ask for "
-            "0 videos of one, or give a root with more sequences"
+            f"{len(names)} sequences with label maps are too few for splits {wanted}, of two or "
+            "more each: ask for 0 videos of one, or give a root with more sequences"
         )
     shuffled = [names[k] for k in np.random.default_rng([seed, 0]).permutation(len(names))]
     parts = {}
@@ -146,51 +153,17 @@ def split_sources(
 
 
 def _read_plan(path: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """What an earlier run wrote, with its recipes; None if there was none."""
+    """What an earlier run of the same settings wrote; None if there was none."""
     if not path.is_file():
         return None
     try:
-        plan = json.loads(path.read_text())
+        plan: dict[str, Any] = json.loads(path.read_text())
         same = plan["settings"] == settings
-        plan["videos"] = {
-            part: [Recipe.from_json(recipe) for recipe in recipes]
-            for part, recipes in plan["videos"].items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged: delete its folder and start anew") from error
     if not same:
         raise FileExistsError(
             f"{path.parent} holds composites of other settings or sequences (see {path}): choose "
             "another folder, or delete it"
         )
-    return dict(plan)
-
-
-def _draw_recipes(
-    videos: Mapping[str, Video],
-    parts: Mapping[str, Sequence[str]],
-    counts: Mapping[str, int],
-    seed: int,
-    objects: tuple[int, int],
-    num_frames: int | None,
-    size: tuple[int, int] | None,
-) -> dict[str, list[Recipe]]:
-    recipes = {}
-    for k, (part, names) in enumerate(parts.items()):
-        sources = {name: videos[name] for name in names}
-        looking = tqdm(names, f"objects, {part}", mininterval=1.0, disable=None)
-        objects_in = {name: find_objects(videos[name]) for name in looking}
-        drawing = tqdm(range(counts[part]), f"recipes, {part}", mininterval=1.0, disable=None)
-        recipes[part] = [
-            draw_recipe(
-                np.random.default_rng([seed, 1, k, i]),
-                f"composite-{part}-{i:05d}",
-                sources,
-                objects_in,
-                objects=objects,
-                num_frames=num_frames,
-                size=size,
-            )
-            for i in drawing
-        ]
-    return recipes
+    return plan

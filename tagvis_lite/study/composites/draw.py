@@ -1,215 +1,322 @@
-"""Recipes of composites at random: what to cut out, how large, on what paths, in what order.
+"""Composites at random: what lies below, what is pasted how large, on what paths, in what order.
 
-find_objects   what a sequence has to cut out
-draw_recipe    background, objects, sizes, paths and order; drawn again where one is out of sight
+Mix           what is drawn how often
+draw_recipe   one composite
+Composites    as many as one likes, each a pure function of the seed and its number
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import overload
 
+import cv2
 import numpy as np
 
-from tagvis_lite.study.composites.compose import (
-    CompositeIds,
-    CutOut,
-    Paste,
-    Recipe,
-    background_ids,
-    bounding_window,
-    read_cut_out_mask,
-)
+from tagvis_lite.data.toy import CATEGORIES, unit_outline
+from tagvis_lite.study.composites.compose import Layer, Pair, Recipe, Wave, composite, draw, place
+from tagvis_lite.study.composites.sources import MIN_AREA, CutOut, Scene, Sources
 from tagvis_lite.video import BACKGROUND, VOID, Video
 
-MIN_RUN = 8
-"""Frames in a row that an object must be whole to be cut out."""
-MIN_AREA = 1 / 400
-"""Smallest mean area of an object that is cut out or pasted, as a share of the frame."""
 MIN_SHOWN = 0.4
 """Share of each instance's area that should stay in sight, on average over the video."""
+DRAWS = 8
+LARGEST_BLOW_UP = 1.5
+"""A cut-out is not enlarged more: it would show its pixels."""
+SHAPE_SIDE = 96
 
 
 @dataclass(frozen=True)
-class Objects:
-    """What the label maps of a sequence show.
+class Mix:
+    """What composites are drawn of. Shares are probabilities.
 
     Attributes:
-        first_seen: the first frame that shows each id.
-        cut_outs: the longest run of frames in which an object is whole, of those that are whole for
-            `MIN_RUN` frames and not too small.
+        objects: fewest and most instances, the scene's own included. At least one is pasted, also
+            where the scene has as many or more.
+        extent: smallest and largest square root of an object's bounding box, as a share of that of
+            the frame.
+        untouched: of videos in which nothing is pasted: real clips, and stills that a camera
+            moves over.
+        stills: of scenes that are stills, where there are stills.
+        shapes: of pasted objects that are toy shapes with a texture cut from a scene.
+        leaving: of pasted objects that leave the frame and may return.
+        occluded: of videos that a textured bar crosses, which is no object.
+        seen: each instance should be in sight for most of the video; takes ten times as long.
     """
 
-    first_seen: dict[int, int]
-    cut_outs: list[CutOut]
+    objects: tuple[int, int] = (1, 5)
+    extent: tuple[float, float] = (0.06, 0.6)
+    untouched: float = 0.15
+    stills: float = 0.25
+    shapes: float = 0.2
+    leaving: float = 0.2
+    occluded: float = 0.3
+    seen: bool = False
 
 
-def find_objects(video: Video) -> Objects:
-    """Look at every label map of a sequence once.
+TRAINING = Mix()
+SCORING = Mix(
+    objects=(2, 4), extent=(0.1, 0.6), untouched=0, shapes=0, leaving=0, occluded=0, seen=True
+)
+"""Real objects alone, each of them to be seen: what scores are measured on."""
 
-    Whole means: there, and off all four sides of the frame by a pixel. An object that the frame
-    cuts off would show a straight edge wherever it is pasted.
+
+class Composites(Sequence[Video]):
+    """Composites of some sources, drawn when they are asked for; nothing is decoded.
+
+    Give it as many as a training takes clips, and every clip is new.
+
+    Args:
+        sources: what they are made of.
+        number: how many.
+        num_frames: T of each.
+        seed: not negative; another seed is another set.
+        mix: what is drawn how often.
+        name: that of composite k is `<name>-<k>`.
 
     Raises:
-        ValueError: no label maps.
+        ValueError: impossible numbers, or no cut-out of another sequence than the scene.
     """
-    first_seen: dict[int, int] = {}
-    runs: dict[int, list[tuple[int, np.ndarray]]] = {}
-    best: dict[int, list[tuple[int, np.ndarray]]] = {}
-    area = 0
-    for t in range(len(video)):
-        ids = video.read_ids([t])[0]
-        area = ids.size
-        present = np.flatnonzero(np.bincount(ids.ravel(), minlength=256)).tolist()
-        for instance in set(present) - {BACKGROUND, VOID}:
-            first_seen.setdefault(instance, t)
-        whole = _whole_objects(ids, present)
-        for instance in runs.keys() - whole.keys():
-            runs[instance] = []
-        for instance, box in whole.items():
-            run = runs.setdefault(instance, [])
-            run.append((t, box))
-            if len(run) > len(best.get(instance, [])):
-                best[instance] = run  # it may grow on
-    cut_outs = []
-    for instance, run in sorted(best.items()):
-        boxes = np.array([box for _, box in run], np.float64)
-        if len(run) < MIN_RUN or boxes[:, 4].mean() < MIN_AREA * area:
-            continue
-        x, y = ((boxes[:, :2] + boxes[:, 2:4]) / 2).mean(axis=0).tolist()
-        extent = float(np.sqrt((boxes[:, 2:4] - boxes[:, :2]).prod(axis=1)).mean())
-        cut_outs.append(CutOut(video.name, instance, run[0][0], len(run), (x, y), extent))
-    return Objects(first_seen, cut_outs)
 
+    def __init__(
+        self,
+        sources: Sources,
+        number: int,
+        num_frames: int = 24,
+        *,
+        seed: int = 0,
+        mix: Mix = TRAINING,
+        name: str = "composite",
+    ) -> None:
+        fewest, most = mix.objects
+        if not 1 <= fewest <= most <= 20:
+            raise ValueError(f"objects are {mix.objects}, expected 1 <= fewest <= most <= 20")
+        if number < 1 or num_frames < 1 or seed < 0:
+            raise ValueError(
+                f"{number} composites of {num_frames} frames, seed {seed}: expected one or more "
+                "of each, and a seed of 0 or more"
+            )
+        if len({cut.scene for cut in sources.cut_outs}) < 2:
+            raise ValueError(
+                "composites need at least two sequences with an object that is whole (there, and "
+                f"off the sides of the frame) for 8 frames, or in a still; of "
+                f"{len(sources.scenes)} sequences, {len({c.scene for c in sources.cut_outs})} "
+                "have one"
+            )
+        self.sources, self.number, self.num_frames = sources, number, num_frames
+        self.seed, self.mix, self.name = seed, mix, name
 
-def _whole_objects(ids: np.ndarray, present: Sequence[int]) -> dict[int, np.ndarray]:
-    """Left, top, right, bottom and area in pixels of each object that touches no side."""
-    rim = np.concatenate([ids[0], ids[-1], ids[:, 0], ids[:, -1]])
-    found = {}
-    for instance in present:
-        if instance in (BACKGROUND, VOID) or instance in rim:
-            continue
-        mask = ids == instance
-        rows, columns = bounding_window(mask, margin=0)
-        found[instance] = np.array(
-            [columns.start, rows.start, columns.stop, rows.stop, np.count_nonzero(mask)]
-        )
-    return found
+    def __len__(self) -> int:
+        return self.number
+
+    @overload
+    def __getitem__(self, index: int) -> Video: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Video]: ...
+    def __getitem__(self, index: int | slice) -> Video | list[Video]:
+        if isinstance(index, slice):
+            return [self[k] for k in range(*index.indices(len(self)))]
+        return composite(self.recipe(range(len(self))[index]))
+
+    def recipe(self, index: int) -> Recipe:
+        """What composite `index` is made of."""
+        rng = np.random.default_rng([self.seed, index])
+        name = f"{self.name}-{index:05d}"
+        if not self.mix.seen:
+            return draw_recipe(rng, name, self.sources, self.num_frames, self.mix)
+        best: tuple[float, Recipe] | None = None
+        for _ in range(DRAWS):
+            recipe = draw_recipe(rng, name, self.sources, self.num_frames, self.mix)
+            shown = share_shown(recipe)
+            if best is None or shown > best[0]:
+                best = shown, recipe
+            if shown >= MIN_SHOWN:
+                break
+        assert best is not None
+        return best[1]
 
 
 def draw_recipe(
-    rng: np.random.Generator,
-    name: str,
-    sources: Mapping[str, Video],
-    objects_in: Mapping[str, Objects],
-    *,
-    objects: tuple[int, int] = (2, 4),
-    num_frames: int | None = None,
-    size: tuple[int, int] | None = None,
+    rng: np.random.Generator, name: str, sources: Sources, num_frames: int, mix: Mix
 ) -> Recipe:
-    """Draw a composite: background, objects, their sizes and paths, and who hides whom.
-
-    Up to eight draws are made; the first that keeps every instance in sight is taken, or else the
-    one that comes closest.
-
-    Args:
-        rng: source of randomness.
-        name: of the video.
-        sources: sequences with label maps; any of them may become the background.
-        objects_in: what `find_objects` says about each. A cut-out of the background itself is not
-            pasted over it.
-        objects: fewest and most instances, the background's own included. At least one is pasted,
-            also where the background has as many or more.
-        num_frames: T; as many as the background has when not given. Sequences that are shorter
-            are shown back and forth.
-        size: H x W; that of the background when not given.
-
-    Raises:
-        ValueError: impossible numbers, or no cut-out of another sequence than the background.
-    """
-    fewest, most = objects
-    if not 2 <= fewest <= most <= 20:
-        raise ValueError(f"objects are {objects}, expected 2 <= fewest <= most <= 20")
-    if num_frames is not None and num_frames < 1:
-        raise ValueError(f"a composite of {num_frames} frames was asked for, expected 1 or more")
-    if size is not None and (min(size) < 32 or max(size) > 4096):
-        raise ValueError(f"composite size is {size}, expected H x W of 32 to 4096 pixels each")
-    cut_outs = [cut for n in sources for cut in objects_in[n].cut_outs]
-    can_be_below = [n for n in sources if any(cut.source != n for cut in cut_outs)]
-    if not can_be_below:
-        raise ValueError(
-            f"composite {name!r} needs at least two sequences, of which one has an object that is "
-            f"whole (there, and off the sides of the frame) for {MIN_RUN} frames; there are "
-            f"{len(sources)} sequences and {len(cut_outs)} such objects"
-        )
-    best: tuple[float, Recipe] | None = None
-    for _ in range(8):
-        background = can_be_below[int(rng.integers(len(can_be_below)))]
-        below = sources[background]
-        length = len(below) if num_frames is None else num_frames
-        shape: tuple[int, int] = size or below.read_ids([0]).shape[1:]
-        first_seen = objects_in[background].first_seen
-        own = tuple(sorted(k for k, first in first_seen.items() if first < length))
-        pasted = max(1, int(rng.integers(fewest, most, endpoint=True)) - len(own))
-        others = [cut for cut in cut_outs if cut.source != background]
-        chosen = [others[k] for k in rng.permutation(len(others))[:pasted]]
-        while len(chosen) < pasted:  # few sources: the same object twice, at another time and place
-            chosen.append(others[int(rng.integers(len(others)))])
+    """Draw a composite: scene, camera, objects, their sizes and paths, and who hides whom."""
+    stills = [scene for scene in sources.scenes if len(scene.frames) == 1]
+    clips = [scene for scene in sources.scenes if len(scene.frames) > 1]
+    kind = stills if not clips or (stills and rng.random() < mix.stills) else clips
+    scene = kind[int(rng.integers(len(kind)))]
+    own = scene.own
+    layers: list[Layer] = []
+    if not (own and rng.random() < mix.untouched):
+        pasted = max(1, int(rng.integers(*mix.objects, endpoint=True)) - len(own))
         free = [k for k in range(1, VOID) if k not in own][:pasted]
-        pastes = {k: _draw_paste(rng, cut, shape) for k, cut in zip(free, chosen, strict=True)}
-        order = tuple(int(k) for k in rng.permutation([*own, *pastes]))
-        recipe = Recipe(name, background, length, shape, own, pastes, order)
-        shown = _share_shown(recipe, sources)
-        if best is None or shown > best[0]:
-            best = shown, recipe
-        if shown >= MIN_SHOWN:
-            break
-    assert best is not None
-    return best[1]
-
-
-def _draw_paste(rng: np.random.Generator, cut: CutOut, size: tuple[int, int]) -> Paste:
-    target = rng.uniform(0.2, 0.45) * min(size)
-    amplitude = rng.uniform(0.05, 0.25, 2)
-    speed = rng.uniform(0.0, 0.02, 2)
-    return Paste(
-        cut=cut,
-        start=int(rng.integers(cut.number)),
-        scale=float(min(1.5, target / cut.extent)),
+        layers = [_draw_layer(rng, k, scene, sources, mix) for k in free]
+        if rng.random() < mix.occluded:
+            layers.insert(int(rng.integers(len(layers) + 1)), _draw_bar(rng, scene, sources))
+    return Recipe(
+        name=name,
+        scene=scene,
+        num_frames=num_frames,
+        size=sources.size,
+        layers=tuple(layers),
+        start=int(rng.integers(2 * len(scene.frames))),
         mirror=bool(rng.random() < 0.5),
-        anchor=_pair(rng.uniform(0.2, 0.8, 2)),
-        amplitude=_pair(amplitude),
-        frequency=_pair(speed / amplitude),
-        phase=_pair(rng.uniform(0, 2 * np.pi, 2)),
+        camera=_draw_camera(rng, len(scene.frames) == 1),
+        zoom=_twice(rng, rng.uniform(1.0, 1.2), rng.uniform(0, 0.1), 0.1),
     )
 
 
-def _pair(values: np.ndarray) -> tuple[float, float]:
-    x, y = values.tolist()
+def _draw_layer(
+    rng: np.random.Generator, instance: int, scene: Scene, sources: Sources, mix: Mix
+) -> Layer:
+    others = [cut for cut in sources.cut_outs if cut.scene != scene.name]
+    if rng.random() < mix.shapes:
+        cut = _draw_shape(rng, _other_scene(rng, scene, sources))
+    else:
+        cut = others[int(rng.integers(len(others)))]
+    target = np.exp(rng.uniform(*np.log(mix.extent))) * np.sqrt(np.prod(sources.size))
+    alone = len(cut.pictures) == 1  # what has no movement of its own turns and bends
+    own = [k for k in scene.own if rng.random() < 0.5]
+    return Layer(
+        cut=cut,
+        instance=instance,
+        scale=float(min(LARGEST_BLOW_UP, target / cut.extent)),
+        path=_draw_path(rng, bool(rng.random() < mix.leaving)),
+        shape=_wave(rng, (0.0, 0.0), rng.uniform(0, 0.12, 2) * alone, rng.uniform(0, 0.03, 2)),
+        turn=_twice(rng, 0.0, rng.uniform(0, 0.5 if alone else 0.1), 0.1),
+        start=int(rng.integers(2 * len(cut.pictures))),
+        mirror=bool(rng.random() < 0.5),
+        gain=tuple(rng.uniform(0.8, 1.2, 3).tolist()),
+        bias=float(rng.uniform(-20, 20)),
+        blur=float(rng.uniform(0.4, 1.0)) if rng.random() < 0.3 else 0.0,
+        behind=tuple(own),
+    )
+
+
+def _draw_path(rng: np.random.Generator, leaving: bool) -> Wave:
+    """Somewhere in the frame, at up to 3 % of its side a frame; or across one of its sides."""
+    anchor, amplitude = rng.uniform(0.2, 0.8, 2), rng.uniform(0.05, 0.25, 2)
+    if leaving:
+        axis = int(rng.integers(2))
+        anchor[axis], amplitude[axis] = rng.choice([0.0, 1.0]), rng.uniform(0.3, 0.5)
+    return _wave(rng, anchor, amplitude, rng.uniform(0.0, 0.03, 2))
+
+
+def _draw_camera(rng: np.random.Generator, still: bool) -> Wave:
+    anchor = rng.uniform(0.3, 0.7, 2)
+    return _wave(rng, anchor, rng.uniform(0.05, 0.3, 2) * still, rng.uniform(0.0, 0.05, 2))
+
+
+def _wave(rng: np.random.Generator, anchor: object, amplitude: object, speed: object) -> Wave:
+    """A wave that moves by `speed` at most from one frame to the next, from any phase on."""
+    phase = rng.uniform(0, 2 * np.pi, 2)
+    frequency = np.divide(speed, np.maximum(amplitude, 0.02))  # type: ignore[call-overload]
+    return Wave(_pair(anchor), _pair(amplitude), _pair(frequency), _pair(phase))
+
+
+def _twice(rng: np.random.Generator, anchor: float, amplitude: float, frequency: float) -> Wave:
+    """A wave of one number."""
+    same = rng.uniform(0, frequency), rng.uniform(0, 2 * np.pi)
+    return Wave((anchor, anchor), (amplitude, amplitude), (same[0], same[0]), (same[1], same[1]))
+
+
+def _pair(values: object) -> Pair:
+    x, y = np.asarray(values, np.float64).tolist()
     return x, y
 
 
-def _share_shown(recipe: Recipe, sources: Mapping[str, Video]) -> float:
+# ---------------------------------------------------------------- shapes and bars
+
+
+def _other_scene(rng: np.random.Generator, scene: Scene, sources: Sources) -> Scene:
+    others = [other for other in sources.scenes if other.name != scene.name]
+    return others[int(rng.integers(len(others)))]
+
+
+def _texture(rng: np.random.Generator, scene: Scene, height: int, width: int) -> np.ndarray:
+    """A part of a frame, at 0.5 to 2 times its size: uint8, height x width x 3."""
+    frame = scene.frames[int(rng.integers(len(scene.frames)))]
+    scale = rng.uniform(0.5, 2.0)
+    rows, columns = (
+        min(side, max(4, round(length / scale)))
+        for side, length in zip(frame.shape, (height, width), strict=False)
+    )
+    top = int(rng.integers(frame.shape[0] - rows + 1))
+    left = int(rng.integers(frame.shape[1] - columns + 1))
+    part = frame[top : top + rows, left : left + columns]
+    return np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _draw_shape(rng: np.random.Generator, scene: Scene) -> CutOut:
+    """A shape of the toy set, bent a little, with the texture of a scene."""
+    angles = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+    radius = unit_outline(int(rng.choice(list(CATEGORIES))), angles + rng.uniform(0, 2 * np.pi))
+    for k in range(2, 5):
+        radius = radius * (1 + rng.uniform(0, 0.3 / k) * np.cos(k * angles + rng.uniform(0, 6.3)))
+    points = np.stack([np.cos(angles), np.sin(angles)], axis=1) * radius[:, None]
+    points = (0.5 + 0.48 * points / np.abs(points).max()) * SHAPE_SIDE
+    opacity = np.zeros((SHAPE_SIDE, SHAPE_SIDE), np.uint8)
+    cv2.fillPoly(opacity, [np.rint(16 * points).astype(np.int32)], 255, cv2.LINE_AA, shift=4)
+    return _still_cut(_texture(rng, scene, SHAPE_SIDE, SHAPE_SIDE), opacity, scene.name)
+
+
+def _draw_bar(rng: np.random.Generator, scene: Scene, sources: Sources) -> Layer:
+    """A pole or a beam in front of what came before: it hides objects and is none."""
+    height, width = sources.size
+    thick = max(3, round(rng.uniform(0.03, 0.12) * width))
+    upright = rng.random() < 0.7
+    shape = (2 * height, thick) if upright else (thick, 2 * width)
+    texture = _texture(rng, _other_scene(rng, scene, sources), *shape)
+    cut = _still_cut(texture, np.full(shape, 255, np.uint8), "bar")
+    return Layer(
+        cut=cut,
+        instance=BACKGROUND,
+        scale=1.0,
+        path=_wave(rng, rng.uniform(0.3, 0.7, 2), (0.3, 0.3), rng.uniform(0, 0.02, 2)),
+        turn=_twice(rng, rng.uniform(-0.2, 0.2), 0.0, 0.0),
+    )
+
+
+def _still_cut(texture: np.ndarray, opacity: np.ndarray, name: str) -> CutOut:
+    colour = np.rint(texture * (opacity[..., None] / 255)).astype(np.uint8)
+    picture = np.concatenate([colour, opacity[..., None]], axis=2)
+    extent = float(np.sqrt(np.prod(opacity.shape)))
+    return CutOut(name, 0, (picture,), np.zeros((1, 2)), extent)
+
+
+# ---------------------------------------------------------------- what is in sight
+
+
+def share_shown(recipe: Recipe) -> float:
     """The smallest, over instances, of the mean share of an instance that is in sight.
 
     Looks at six frames at most. A pasted object that covers too little of the frame counts as
     hidden.
     """
     times = np.unique(np.linspace(0, recipe.num_frames - 1, 6).astype(int)).tolist()
-    label_maps = CompositeIds(recipe, sources)
-    whole: dict[int, int] = dict.fromkeys(recipe.order, 0)
-    seen: dict[int, int] = dict.fromkeys(recipe.order, 0)
+    whole: dict[int, int] = dict.fromkeys(recipe.instances, 0)
+    seen: dict[int, int] = dict.fromkeys(recipe.instances, 0)
+    bare = replace(recipe, layers=())
     for t in times:
-        ids, own = label_maps[t], background_ids(recipe, sources, t)
-        for instance in recipe.order:
-            paste = recipe.pastes.get(instance)
-            mask = read_cut_out_mask(paste, sources, t) if paste else own == instance
-            whole[instance] += int(np.count_nonzero(mask))
+        ids, own = draw(recipe, t)[1], draw(bare, t)[1]
+        for instance in recipe.instances:
             seen[instance] += int(np.count_nonzero(ids == instance))
-    least = MIN_AREA * recipe.size[0] * recipe.size[1] * len(times)
+            whole[instance] += int(np.count_nonzero(own == instance))
+        for layer in recipe.layers:
+            if layer.instance != BACKGROUND:
+                whole[layer.instance] += _area(layer, t)
+    least = MIN_AREA * np.prod(recipe.size) * len(times)
+    pasted = {layer.instance for layer in recipe.layers}
     shares = [
-        0.0 if instance in recipe.pastes and seen[instance] < least else seen[instance] / number
+        0.0 if instance in pasted and seen[instance] < least else seen[instance] / number
         for instance, number in whole.items()
         if number
     ]
-    return min(shares)
+    return min(shares, default=0.0)
+
+
+def _area(layer: Layer, t: int) -> int:
+    """Pixels of a layer, also where the frame ends."""
+    room = (4096, 4096)
+    placed = place(replace(layer, path=Wave((0.5, 0.5))), t, room)
+    return 0 if placed is None else int(np.count_nonzero(placed[2] >= 0.5))
