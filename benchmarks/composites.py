@@ -102,7 +102,7 @@ def main() -> None:
         scores[kind] = score(network, list(scored), config)
         print(f"{kind}: {scores[kind]}")
         save(overlays(network, scored[:6], config), run / f"{kind.replace(' ', '_')}.png")
-    real = [v for root in roots(False) for v in sequences(root, read_parts()["test"])]
+    real = sequences(roots(False), read_parts()["test"])
     tracks = [predict_video(network, video, config) for video in real]
     davis, _ = evaluate_tracks(real, tracks)
     scores["held out, as they are"] = {"J&F": davis.jf_mean}
@@ -205,7 +205,7 @@ def as_one_id(ids: np.ndarray) -> np.ndarray:
 def measure_speed() -> None:
     """Clips from composites, against reading the frames that they are made of from their files."""
     names = read_parts()["train"][:5]
-    videos = [video for video in sequences(roots(False)[0], names)]
+    videos = sequences(roots(False), names)
     made = Composites(decode_sources(videos), 10**6, FRAMES, mix=SCORING)
     quick = Composites(made.sources, 10**6, FRAMES)
     config = run_config(1, 0, (96, 160), 2)

@@ -152,7 +152,7 @@ TABLE: list[tuple[str, str, list[str]]] = [
     (CHECK, "notes", ["{b}/notes", "no image"]),
     (COMPOSITE, "missing", ["{b}/missing", "no such folder"]),
     (COMPOSITE, "notes", ["{b}/notes/JPEGImages/480p", "no such folder"]),
-    (COMPOSITE, "lose_masks", ["{b}/lose_masks", "have no annotations"]),
+    (COMPOSITE, "lose_masks", ["{b}/lose_masks", "no sequence with label maps"]),
     (COMPOSITE, "lose_one_mask", ["toy-train-00000", "'00002'"]),
     (COMPOSITE, "shrink_masks", ["00000.png is 32 x 64", "64 x 64"]),
     (COMPOSITE, "paint_masks", ["00000.png holds pixels of mode RGB"]),

@@ -52,6 +52,7 @@ def composite(
     frames: int = 24,
     size: tuple[int, int] = (160, 284),
     seed: int = 0,
+    split: str = "train",
     parts: Path | None = None,
     also: tuple[Path, ...] = (),
     layout: Literal["davis", "youtube-vis"] = "davis",
@@ -63,7 +64,7 @@ def composite(
 
     Args:
         root: of DAVIS, of 2017, or of 2016 with one object a sequence; stills are sequences of one
-            frame. Every sequence that has label maps is used.
+            frame.
         out: the new root.
         train: number of training videos.
         validation: number of validation videos.
@@ -72,6 +73,7 @@ def composite(
         frames: of each video.
         size: height and width.
         seed: of the random choices.
+        split: which sequences of a root to use, if it has lists of them.
         parts: json file with the names of the sequences of each split; dealt out at random when
             not given. The one that ships is tagvis_lite/study/composites/parts.json.
         also: further roots to take sequences from.
@@ -89,6 +91,7 @@ def composite(
         out,
         counts,
         parts=None if parts is None else read_parts(parts),
+        split=split if parts is None else None,
         layout=layout,
         mix=replace(SCORING, objects=objects),
         num_frames=frames,

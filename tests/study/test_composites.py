@@ -85,7 +85,7 @@ def test_cut_outs_are_whole_objects() -> None:
             opaque = picture[picture[..., 3] == 255]
             assert len(opaque) > 100
             assert (opaque[:, :3] == 100 + GREY[cut.scene] + cut.instance).all()
-    leaving = flat("sea", number=28)  # cut by the side from frame 21 on
+    leaving = flat("sea", number=28)  # its disc is cut by the side from frame 21 on
     (cut,) = decode_sources([leaving], SIZE).cut_outs
     assert len(cut.pictures) == 21
     assert decode_sources([flat("sea", number=7)], SIZE).cut_outs == ()

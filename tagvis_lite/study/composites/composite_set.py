@@ -40,6 +40,7 @@ def write_composites(
     counts: Mapping[str, int],
     *,
     parts: Mapping[str, Sequence[str]] | None = None,
+    split: str | None = None,
     layout: Layout = "davis",
     mix: Mix = SCORING,
     num_frames: int = 24,
@@ -53,6 +54,7 @@ def write_composites(
         out: root to write.
         counts: number of videos of each split to write.
         parts: sequences of each split; dealt out at random when not given.
+        split: whose sequences those are, in a root that has lists.
         layout: of `out`.
         mix: what is drawn how often.
         num_frames: of each video.
@@ -73,7 +75,8 @@ def write_composites(
         raise ValueError(f"composite size is {size}, expected H x W of 32 to 4096 pixels each")
     if not 2 <= mix.objects[0] <= mix.objects[1] <= 20:
         raise ValueError(f"objects are {mix.objects}, expected 2 <= fewest <= most <= 20")
-    lengths = {video.name: len(video) for root in roots for video in sequences(root)}
+    names = None if parts is None else {name for part in parts.values() for name in part}
+    lengths = {video.name: len(video) for video in sequences(roots, names, split)}
     if parts is None:
         parts = split_sources(list(lengths), counts, seed)
     used = {part: sorted({*parts[part]} & lengths.keys()) for part, n in counts.items() if n}

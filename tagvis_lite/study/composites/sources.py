@@ -10,7 +10,7 @@ A composite then decodes nothing: it copies, warps and blends a few small arrays
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,14 @@ import cv2
 import numpy as np
 from tqdm.auto import tqdm
 
-from tagvis_lite.data.davis import OF_2016, frames_folder, read_sequence, split_lists
+from tagvis_lite.data.davis import (
+    OF_2016,
+    find_list,
+    frames_folder,
+    read_list,
+    read_sequence,
+    split_lists,
+)
 from tagvis_lite.video import BACKGROUND, VOID, Video
 
 SIZE = (160, 284)
@@ -103,16 +110,9 @@ def read_sources(
         size: H x W of the composites to be made.
 
     Raises:
-        ValueError: no sequence of these names has label maps; or see `read_sequence`.
+        ValueError: no sequence of these names has label maps; or what `read_davis` raises.
     """
-    videos = [video for root in roots for video in sequences(root.expanduser(), names)]
-    if not videos:
-        raise ValueError(
-            f"{', '.join(map(str, roots))}: no sequence with label maps"
-            + (f" among {', '.join(sorted(names)[:5])}, ..." if names else "")
-            + ": composites need masks"
-        )
-    return decode_sources(videos, size)
+    return decode_sources(sequences(roots, names), size)
 
 
 def decode_sources(videos: Sequence[Video], size: tuple[int, int] = SIZE) -> Sources:
@@ -126,18 +126,37 @@ def decode_sources(videos: Sequence[Video], size: tuple[int, int] = SIZE) -> Sou
     return Sources(tuple(scenes), tuple(cut_outs), size)
 
 
-def sequences(root: Path, names: Collection[str] | None = None) -> Iterator[Video]:
-    """The sequences of a root that have label maps, by name; those of DAVIS 2016 have one object.
+def sequences(
+    roots: Sequence[Path], names: Collection[str] | None = None, split: str | None = None
+) -> list[Video]:
+    """The sequences of some roots that have label maps; those of DAVIS 2016 have one object.
 
-    Raises what `read_davis` raises.
+    Args:
+        roots: see `read_sources`.
+        names: which sequences; all when not given.
+        split: only those on this list, in a root that has lists.
+
+    Raises:
+        ValueError: there is none; or what `read_davis` raises.
     """
-    lists = split_lists(root)
-    single_object = bool(lists) and all(path.parent.name in OF_2016 for path in lists)
-    for folder in sorted(path for path in frames_folder(root).iterdir() if path.is_dir()):
-        if names is None or folder.name in names:
-            video = read_sequence(folder, single_object)
-            if video.ids is not None:
-                yield video
+    videos = []
+    for root in roots:
+        frames, lists = frames_folder(root.expanduser()), split_lists(root.expanduser())
+        single_object = bool(lists) and all(path.parent.name in OF_2016 for path in lists)
+        there = sorted(path.name for path in frames.iterdir() if path.is_dir())
+        if lists and split is not None:
+            there = read_list(find_list(root.expanduser(), split))
+        for name in there:
+            if names is None or name in names:
+                videos.append(read_sequence(frames / name, single_object))
+    labelled = [video for video in videos if video.ids is not None]
+    if not labelled:
+        raise ValueError(
+            f"{', '.join(map(str, roots))}: no sequence with label maps"
+            + (f" among {', '.join(sorted(names)[:5])}, ..." if names else "")
+            + ": composites need masks"
+        )
+    return labelled
 
 
 def _decode(video: Video, size: tuple[int, int]) -> tuple[Scene, list[CutOut]]:
@@ -158,9 +177,10 @@ def _decode(video: Video, size: tuple[int, int]) -> tuple[Scene, list[CutOut]]:
             run.append(cut)
             if len(run) > len(best.get(instance, [])):
                 best[instance] = run  # it may grow on
+    long_enough = 1 if len(video) == 1 else MIN_RUN
     cut_outs = []
     for instance, run in sorted(best.items()):
-        if len(run) >= min(MIN_RUN, len(video)) and np.mean([c.share for c in run]) >= MIN_AREA:
+        if len(run) >= long_enough and np.mean([c.share for c in run]) >= MIN_AREA:
             centres = np.array([cut.centre for cut in run])
             extent = float(np.mean([cut.extent for cut in run]))
             pictures = tuple(cut.picture for cut in run)
