@@ -59,6 +59,7 @@ const app = {
       Object.assign(app, { frames: toBytes(frames, app.scene.seed), truth: ids });
     }
     app.looked.set(app.job, { frames: app.frames, truth: app.truth, scene: app.scene });
+    document.body.dataset.asked = app.job;
     draw();
     look();
     remember();
@@ -157,7 +158,9 @@ const on = {
     for (const job of app.looked.keys()) if (job < result.job) app.looked.delete(job);
     draw();
     app.answered?.(result);
-    requestAnimationFrame(() => measure(result.job === app.job));
+    document.body.dataset.answered = result.job;
+    const fresh = result.job === app.job;
+    requestAnimationFrame(() => setTimeout(() => measure(fresh))); // after the picture is on screen
   },
 };
 

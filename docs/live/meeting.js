@@ -8,6 +8,7 @@ let running = null;
 /** Turn the scene until the tags of its two objects are equal in the network of one number. */
 export async function findMeeting(app) {
   const own = (running = {});
+  delete document.body.dataset.met;
   const gap = async (turn) => {
     if (running !== own) throw new Error("another search began");
     app.edit((scene) => (scene.turn = turn));
@@ -20,6 +21,7 @@ export async function findMeeting(app) {
     for (let turn = 0; turn <= 180; turn += COARSE) tried.push([turn, await gap(turn)]);
     const k = tried.findIndex(([, here], n) => n && tried[n - 1][1] * here <= 0);
     if (k > 0) await halve(gap, tried[k - 1], tried[k]);
+    document.body.dataset.met = k > 0 ? "yes" : "no";
   } catch {
     // the visitor did something else meanwhile, and that goes first
   }

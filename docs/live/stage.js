@@ -31,6 +31,7 @@ export function stage(node, app) {
   function draw() {
     const first = app.frame * SIZE * SIZE;
     const context = show(node, SIZE, SIZE, frameColours(app.frames, first));
+    node.dataset.drawn = "yes";
     if (app.clip) return;
     const side = SIZE * UNIT;
     app.scene.objects.forEach((object, k) => {

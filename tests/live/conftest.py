@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import threading
-from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from live_server import decoded, encoded, serve
 
 SOURCES = Path(__file__).resolve().parents[2] / "docs" / "live"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
@@ -41,18 +36,6 @@ CALL = """async ([module, name, args]) => {
 }"""
 
 
-def serve(folder: Path) -> Iterator[str]:
-    """The address of a server of a folder."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *args: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-
-
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """A headless Chromium; tests that need one are skipped where there is none."""
@@ -75,22 +58,7 @@ def call(chromium: Any) -> Iterator[Callable[..., Any]]:
     page.goto(next(server) + "/live.css")  # any page of the server's will do
 
     def called(module: str, name: str, *args: Any) -> Any:
-        return _decoded(page.evaluate(CALL, [module, name, [_encoded(value) for value in args]]))
+        return decoded(page.evaluate(CALL, [module, name, [encoded(value) for value in args]]))
 
     yield called
     page.close()
-
-
-def _encoded(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        data = b64encode(np.ascontiguousarray(value).tobytes()).decode("ascii")
-        return {"$type": str(value.dtype), "data": data}
-    return json.loads(json.dumps(value))
-
-
-def _decoded(value: Any) -> Any:
-    if isinstance(value, dict) and "$type" in value:
-        return np.frombuffer(b64decode(value["data"]), value["$type"])
-    if isinstance(value, dict):
-        return {key: _decoded(one) for key, one in value.items()}
-    return [_decoded(one) for one in value] if isinstance(value, list) else value

@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from tagvis_lite.checkpoint import load_network
+from tagvis_lite.clips import make_clip
 from tagvis_lite.config import TOY
-from tagvis_lite.data.toy import Scene, ToyConfig, draw_scene, render, render_video
+from tagvis_lite.data.toy import Scene, ToyConfig, draw_scene, render, render_video, toy_split
 from tagvis_lite.evaluation.davis_sequence import sequence_scores
+from tagvis_lite.inference import predict_clip
 from tagvis_lite.instances import cluster_instances
+from tagvis_lite.shipped import shipped
 from tagvis_lite.video import Prediction
 
 Call = Callable[..., Any]
@@ -122,3 +126,24 @@ def test_instances_agree_to_the_pixel(call: Call, width: int, semantic: bool) ->
         np.testing.assert_allclose(
             np.ravel(found["modes"]), np.ravel(list(wanted.modes.values())), atol=1e-9
         )
+
+
+@pytest.mark.parametrize("name", ["toy", "toy2"])
+def test_instances_agree_on_what_the_networks_say(call: Call, name: str) -> None:
+    try:
+        network, config = load_network(shipped(f"checkpoints/{name}.safetensors"))
+    except FileNotFoundError:
+        pytest.skip(f"{name} does not ship")
+    for video in toy_split("test", 6):
+        clip = make_clip(video, range(8), config.data, config.model.num_classes)
+        prediction = predict_clip(network, clip.frames)
+        wanted = cluster_instances(prediction, config.inference)
+        found = call(
+            "instances",
+            "findInstances",
+            prediction.tags.numpy().ravel(),
+            prediction.semantic_logits.numpy().ravel(),
+            prediction.tags.shape[:3],
+            asdict(config.inference),
+        )
+        np.testing.assert_array_equal(found["ids"], wanted.ids.ravel(), err_msg=video.name)
