@@ -10,6 +10,9 @@ INSTALLED := .venv/.installed
 
 # Interpreter that .venv is made from, say /usr/bin/python3.12. Empty: the first that is new enough.
 PYTHON ?=
+# TORCH=cpu takes PyTorch's own build without CUDA (0.2 GB instead of 3 GB on Linux), from its own
+# index. It is remembered in .venv; TORCH=lock goes back to the locked build.
+TORCH ?= $(or $(shell cat .venv/.torch 2>/dev/null),lock)
 # Processes that run tests. Each runs torch on one thread.
 WORKERS ?= 2
 # Passed on, for example LOCK_OPTIONS=--upgrade, LAB_OPTIONS="--no-browser --port 9999", or
@@ -38,19 +41,47 @@ if [ -z "$$python" ]; then \
 fi
 endef
 
-.PHONY: help demo test lint notebooks lab site live lock clean
+# Shell: uv takes packages from where pip is told to take them.
+define as_pip_does
+pip_says() { "$$python" -m pip config get "$$1" 2>/dev/null || true; }; \
+export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$(pip_says global.index-url)}}"; \
+export SSL_CERT_FILE="$${SSL_CERT_FILE:-$${PIP_CERT:-$$(pip_says global.cert)}}"; \
+[ -n "$$UV_DEFAULT_INDEX" ] || unset UV_DEFAULT_INDEX; \
+[ -n "$$SSL_CERT_FILE" ] || unset SSL_CERT_FILE
+endef
+
+# An environment whose interpreter has gone, that was moved, or that has another torch is made anew.
+HERE := import importlib.util as u, os; assert u.find_spec("tagvis_lite").origin.startswith(os.getcwd() + os.sep)
+ifneq ($(wildcard $(INSTALLED)),)
+ifneq ($(shell $(VENV_PYTHON) -P -c '$(HERE)' 2>/dev/null && \
+	(cat .venv/.torch 2>/dev/null || echo lock)),$(TORCH))
+$(shell rm -f $(INSTALLED) .venv/pyvenv.cfg)
+endif
+endif
+
+.PHONY: help demo test test-lowest lint notebooks lab site live lock clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1	\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1	\2/p' Makefile
 
 demo: $(INSTALLED) ## a shipped model on a small video: tags, instances, scores
 	$(VENV_PYTHON) -m tagvis_lite demo
 
-test: lint ## everything that has to pass: lint, all tests, then every lesson by nbval and papermill
+test: lint ## all that has to pass: lint, tests, lessons as committed, and with another SEED
 	$(ONE_THREAD) $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist loadfile
 	$(ONE_THREAD) $(VENV_PYTHON) -m pytest -n $(WORKERS) --dist loadfile \
 		--nbval-lax --nbval-current-env notebooks
-	$(ONE_THREAD) $(VENV_PYTHON) -m tagvis_lite notebooks --profile toy --jobs $(WORKERS)
+	$(ONE_THREAD) $(VENV_PYTHON) -m tagvis_lite notebooks --profile toy --seed 1 --jobs $(WORKERS)
+
+test-lowest: $(INSTALLED) ## the package's tests on the lowest versions that pyproject.toml allows
+	$(UV) venv --quiet --clear --python $(VENV_PYTHON) build/lowest
+	$(UV) pip install --quiet --python build/lowest/bin/python --resolution lowest-direct \
+		--only-binary :all: --editable '.[lab]' --group test
+	$(ONE_THREAD) build/lowest/bin/python -m pytest -p no:cacheprovider $(LOWEST_SKIPS)
+
+# Of browser, site and lessons; they run on requirements.lock.
+LOWEST_SKIPS := $(addprefix --ignore ,tests/browser tests/live tests/test_site.py \
+	tests/course/test_colab.py tests/course/test_notebooks.py)
 
 notebooks: $(INSTALLED) ## rebuild the lessons whose source in notebooks/src has changed
 	$(ONE_THREAD) $(VENV_PYTHON) -m tagvis_lite.study.report
@@ -74,30 +105,50 @@ live: $(INSTALLED) ## the page where the network runs in the browser, built and 
 	@echo "Open http://127.0.0.1:$(LIVE_PORT)/ (Ctrl+C ends)"
 	@$(VENV_PYTHON) -m http.server --bind 127.0.0.1 --directory build/live $(LIVE_PORT)
 
-lock: $(UV) ## refresh requirements.lock from pyproject.toml, keeping versions that still fit
+lock: $(UV) ## refresh requirements.lock and environment.yml from pyproject.toml
+	@$(find_python); $(as_pip_does); \
 	$(UV) pip compile pyproject.toml --output-file requirements.lock \
 		--universal --python-version 3.11 --extra lab --extra export --group dev --generate-hashes \
 		--no-emit-index-url --custom-compile-command 'make lock' --quiet $(LOCK_OPTIONS)
+	@sed 's/^  - python .*/  - python '"$$(sed -n 's/^requires-python = "\(.*\)"/\1/p' pyproject.toml)/" \
+		environment.yml >environment.new && mv environment.new environment.yml
 
 clean: ## remove what make installed, and caches; runs and data stay
 	rm -rf .venv .tools .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Lines of the lock that TORCH=cpu leaves out, with their hashes.
+CUDA_BUILD := ^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z-]+)==
+
 $(INSTALLED): requirements.lock pyproject.toml | $(UV)
-	@$(VENV_PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { \
-		$(find_python); \
+	@$(find_python); $(as_pip_does); \
+	[ -f .venv/pyvenv.cfg ] && $(VENV_PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || \
 		$(UV) venv --clear --python "$$("$$python" -c 'import sys; print(sys.executable)')" .venv; \
-	}
-	$(UV) pip sync --python $(VENV_PYTHON) --require-hashes --compile-bytecode requirements.lock
-	$(UV) pip install --python $(VENV_PYTHON) --no-deps --no-build-isolation --editable .
+	lock=requirements.lock; \
+	if [ "$(TORCH)" = cpu ]; then \
+		lock=.venv/without-cuda.lock; \
+		awk '/^[a-z]/ {cuda = ($$0 ~ /$(CUDA_BUILD)/)} !cuda' requirements.lock >$$lock; \
+	fi; \
+	set -ex; \
+	$(UV) pip sync --python $(VENV_PYTHON) --require-hashes --compile-bytecode $$lock; \
+	if [ "$(TORCH)" = cpu ]; then \
+		$(UV) pip install --python $(VENV_PYTHON) --torch-backend cpu \
+			$$(grep -Eo '^(torch|torchvision)==[0-9.]+' requirements.lock); \
+	fi; \
+	$(UV) pip install --python $(VENV_PYTHON) --no-deps --no-build-isolation --editable .; \
+	echo "$(TORCH)" >.venv/.torch
 	@touch $@
 
 $(UV):
 	@$(find_python); \
 	echo "Installing uv $(UV_VERSION) into .tools with $$python"; \
+	export PIP_REQUIRE_VIRTUALENV=0 PIP_USER=0; \
 	if "$$python" -m pip --version >/dev/null 2>&1; then \
 		"$$python" -m pip install --quiet --upgrade --target .tools/uv-$(UV_VERSION) uv==$(UV_VERSION); \
-	else \
-		"$$python" -m venv .tools/uv-$(UV_VERSION) && \
+	elif "$$python" -m venv .tools/uv-$(UV_VERSION) >/dev/null 2>&1; then \
 		.tools/uv-$(UV_VERSION)/bin/python -m pip install --quiet uv==$(UV_VERSION); \
+	else \
+		echo "$$python has neither pip nor venv. On Debian: apt install python3-venv;" >&2; \
+		echo "or name another: make PYTHON=..., or a uv that is there: make UV=/path/to/uv" >&2; \
+		exit 1; \
 	fi

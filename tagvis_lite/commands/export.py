@@ -20,6 +20,7 @@ from tyro.conf import Positional
 
 from tagvis_lite.atomic import replacing
 from tagvis_lite.checkpoint import load_network
+from tagvis_lite.commands.extras import needs
 from tagvis_lite.commands.options import Checkpoint, weights_file
 from tagvis_lite.config import Config
 from tagvis_lite.model.attention import Attention, attention_maps
@@ -191,11 +192,9 @@ def export(
 
 
 def _write(module: Exported, frames: Tensor, path: Path, half: bool) -> None:
-    try:
+    with needs("export"):
         import onnx
         from onnxscript import optimizer
-    except ImportError as error:
-        raise ValueError(f"{error}: pip install 'tagvis-lite[export]'") from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter, about itself
         program = torch.onnx.export(
@@ -238,10 +237,8 @@ def _store_in_half(graph: Any) -> None:
 
 
 def _difference_from_torch(path: Path, frames: Tensor, expected: dict[str, Tensor]) -> float:
-    try:
+    with needs("export"):
         import onnxruntime
-    except ImportError as error:
-        raise ValueError(f"{error}: pip install 'tagvis-lite[export]'") from error
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     found = session.run(list(expected), {"frames": frames.numpy()})
     largest = 0.0

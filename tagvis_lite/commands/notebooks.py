@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from tagvis_lite.commands.extras import needs
+
 
 def notebooks(
     profile: Literal["toy", "smoke", "paper"] = "toy",
@@ -40,7 +42,7 @@ def notebooks(
         print(f"{result.status:<7} {result.seconds:7.1f} s  {result.name}{error}", flush=True)
 
     where = "" if data is None else str(data.resolve())
-    try:
+    with needs("lab"):
         results = run_notebooks(
             {"PROFILE": profile, "SEED": seed, "DATA": where, **parameters},
             notebooks=notebooks,
@@ -50,8 +52,6 @@ def notebooks(
             timeout=timeout,
             report=finished,
         )
-    except ModuleNotFoundError as error:
-        raise ValueError(str(error)) from error
     passed = sum(result.status == "ok" for result in results)
     print(f"{passed} of {len(results)} lessons passed: {out / 'index.md'}")
     if passed < len(results):

@@ -25,6 +25,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from tagvis_lite.atomic import write_atomically
 from tagvis_lite.course.exercises import solution, stub
+from tagvis_lite.study.provenance import require_checkout
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -217,4 +218,5 @@ def _number_cells(notebook: NotebookNode) -> None:
 if __name__ == "__main__":
     import tyro
 
+    require_checkout("tagvis_lite.course.build")
     tyro.cli(main)

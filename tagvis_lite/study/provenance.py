@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +25,13 @@ def provenance() -> dict[str, object]:
         "processor": _processor(),
         "threads": torch.get_num_threads(),
     }
+
+
+def require_checkout(module: str) -> None:
+    """End a developer's module with one line where it has no repository to work on."""
+    if not (Path(__file__).parents[2] / "pyproject.toml").is_file():
+        print(f"{module} writes into a clone of the repository: run it there", file=sys.stderr)
+        raise SystemExit(2)
 
 
 def _revision() -> str:

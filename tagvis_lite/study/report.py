@@ -21,6 +21,7 @@ from tagvis_lite.evaluation.tables import markdown_table
 from tagvis_lite.shipped import shipped
 from tagvis_lite.study.ablation import READINGS, TABLE_3, Row, read_results
 from tagvis_lite.study.figures import figures
+from tagvis_lite.study.provenance import require_checkout
 from tagvis_lite.study.statistics import Interval, dunnett_intervals, plus_minus, welch_interval
 from tagvis_lite.views.figures import save
 
@@ -392,4 +393,5 @@ def _beyond_chance(rows: Sequence[Row], runs: Path) -> str:
 
 
 if __name__ == "__main__":
+    require_checkout("tagvis_lite.study.report")
     main()
