@@ -17,7 +17,7 @@ COMMANDS = {
     "data davis": ("data.davis", "unpack DAVIS 2017, downloaded where no archive is given"),
     "data youtube-vis": ("data.youtube_vis", "unpack YouTube-VIS 2019 or 2021 from its archives"),
     "data composite": ("data.composite", "make multi-instance videos out of real sequences"),
-    "check": ("check.check", "look at every file of a data set, a folder or a video"),
+    "check": ("check.check", "find everything that other commands would refuse"),
     "train": ("train.train", "train a network, or go on with a run that was stopped"),
     "predict": ("predict.predict", "find and follow the instances of videos"),
     "evaluate davis": ("evaluate.evaluate_davis", "J, F and J&F of a folder of palette PNGs"),
@@ -53,8 +53,9 @@ def main(words: Sequence[str] | None = None) -> None:
         print("tagvis: interrupted", file=sys.stderr)
         raise SystemExit(130) from None
     except USER_ERRORS as error:
-        line = " ".join(str(error).split()).encode(errors="backslashreplace").decode()
-        print(f"tagvis: {line}", file=sys.stderr)
+        for text in getattr(error, "lines", [str(error)]):
+            line = " ".join(text.split()).encode(errors="backslashreplace").decode()
+            print(f"tagvis: {line}", file=sys.stderr)
         raise SystemExit(2) from error
 
 

@@ -70,7 +70,7 @@ def edges(hint: Any) -> Iterator[tuple[list[Any], list[Any]]]:
     """Values just inside and just outside, for each part of a type."""
     kind, parts = get_origin(hint), get_args(hint)
     if kind is Annotated:
-        base, limits = parts
+        base, limits = parts[:2]
         step = 1 if base is int else 1e-9
         assert base is int or any(vars(limits).values()) or 0 in vars(limits).values()
         assert base is float or limits.at_least is not None, "an integer has a smallest value"

@@ -1,20 +1,43 @@
-"""`tagvis check`: everything that is wrong with an input, all at once."""
+"""`tagvis check`, and what other commands look at before their work: all problems at once."""
 
 from __future__ import annotations
 
-from tagvis_lite.commands.options import Input
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tagvis_lite.commands.options import Checkpoint, Device, Input, device_named, weights_file
+from tagvis_lite.video import VOID, Video
 
 
-def check(input: Input, fast: bool = False) -> None:
-    """Look at every file of a root, a folder of frames or a video; exit code 1 if one is wrong.
+def check(
+    input: Input,
+    out: Path | None = None,
+    checkpoint: Checkpoint = None,
+    device: Device = "auto",
+    fast: bool = False,
+) -> None:
+    """Find everything that a command would refuse; exit code 1 if there is anything.
+
+    Every file of a root, a folder of frames or a video is looked at; and also what else is named
+    here: a folder for results, weights, a device.
 
     Args:
+        out: folder that results are to be written to.
         fast: read only headers and ends of files; damage in between is not found.
     """
     from tagvis_lite.data.check import check_path
 
+    start = time.perf_counter()
     reports = check_path(input.expanduser(), fast=fast)
+    seconds = time.perf_counter() - start
     problems = [problem for report in reports for problem in report.problems]
+    problems += problems_of(lambda: device_named(device))
+    if out is not None:
+        problems += folder_problems(out)
+    if checkpoint is not None:
+        problems += problems_of(lambda: _load(checkpoint))
     for problem in problems:
         print(problem)
     for report in reports:
@@ -22,5 +45,101 @@ def check(input: Input, fast: bool = False) -> None:
             f"{report.name}: {report.videos} videos, {report.frames} frames, "
             f"{report.label_maps} label maps, {len(report.problems)} problems"
         )
+    looked_at = sum(report.frames + report.label_maps for report in reports)
+    if looked_at:
+        print(f"{seconds:.1f} s, {1000 * seconds / looked_at:.2f} ms a frame or label map")
     if problems:
         raise SystemExit(1)
+
+
+SHOWN = 20
+"""Most problems that are shown before a command; `tagvis check` shows all."""
+
+
+class Problems(ValueError):
+    """Everything that a command refuses before its work, a line for each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.lines = list(dict.fromkeys(problems))
+        if len(self.lines) > SHOWN:
+            more = f"and {len(self.lines) - SHOWN} more problems: tagvis check shows all"
+            self.lines[SHOWN:] = [more]
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """Raise `Problems` if there are any."""
+    if problems:
+        raise Problems(problems)
+
+
+def problems_of(*attempts: Callable[[], object]) -> list[str]:
+    """What each attempt says that fails."""
+    said = []
+    for attempt in attempts:
+        try:
+            attempt()
+        except (ValueError, OSError) as error:
+            said.append(str(error))
+    return said
+
+
+def folder_problems(out: Path, names: Sequence[str] = ()) -> list[str]:
+    """What keeps files from being written to a folder, tried out beside it.
+
+    Args:
+        out: the folder, which need not be there yet; it is not made.
+        names: of videos that get files there.
+    """
+    if out.exists() and not out.is_dir():
+        return [f"{out} is a file: choose a folder"]
+    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    try:
+        if not there.is_dir():
+            raise NotADirectoryError(f"{there} is a file")
+        with TemporaryDirectory(prefix=".tagvis-", dir=there) as folder:
+            return list(_name_problems(Path(folder), names))
+    except OSError as error:
+        return [f"{out} cannot be written ({error.strerror or error}): choose another folder"]
+
+
+def _name_problems(folder: Path, names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        longest = folder / f".{name}.safetensors.partial"
+        try:
+            longest.touch()
+            longest.unlink()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            yield f"no file can be named after video {name[:60]!r} ({reason}): rename it"
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"two videos are named {name!r}: rename one"
+
+
+def truth_problems(videos: Sequence[Video]) -> list[str]:
+    """What keeps label maps from being scored by the protocol of DAVIS, which asks frame 0."""
+    from tagvis_lite.evaluation.davis_sequence import MAX_LABELS
+
+    problems, objects = [], 0
+    for video in videos:
+        try:
+            ids = video.read_ids([0])
+        except (ValueError, OSError) as error:
+            problems.append(str(error))
+            continue
+        largest = int(ids[ids != VOID].max(initial=0))
+        objects += largest
+        if largest > MAX_LABELS:
+            problems.append(
+                f"video {video.name!r}, first label map: id {largest} cannot be scored, at most "
+                f"{MAX_LABELS} objects, numbered from 1, can"
+            )
+    if not problems and not objects:
+        problems.append("no validation video shows an object in its first frame: nothing to score")
+    return problems
+
+
+def _load(checkpoint: Path) -> object:
+    from tagvis_lite.checkpoint import load_network
+
+    return load_network(weights_file(checkpoint))

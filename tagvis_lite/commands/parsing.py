@@ -64,11 +64,15 @@ def _with_options(
 
 def _one_line(box: str) -> str:
     """What tyro draws into a box on standard error, without the box and its advice."""
-    _, *parts = (part for part in re.split(r"─{3,}", re.sub(r"[│╭╮╰╯]", " ", box)) if part.strip())
-    words = " ".join(parts[0].split()) if parts else " ".join(box.split())
-    nearest = re.search(r"Perhaps you meant:\s+(--\S+)", box.replace("│", " "))
+    rows = [re.sub(r"^[│╭╰]|[│╮╯]$", "", row.strip()).strip() for row in box.splitlines()][1:]
+    parts = re.split(r"^[─-]{5,}$", "\n".join(rows), flags=re.MULTILINE)
+    body, *advice = (part.strip() for part in parts if part.strip())
+    words = " ".join(body.split())
     words = re.sub(r"^Error parsing \S*(fields|inference)(\.\w+)?: ", "", words)
-    return words[0].lower() + words[1:] + (f"; perhaps {nearest[1]}" if nearest else "")
+    if len(words) > 300:
+        words = words[:297] + "..."
+    nearest = re.search(r"^Perhaps you meant:\s+(--\S+)", advice[0]) if advice else None
+    return words[:1].lower() + words[1:] + (f"; perhaps {nearest[1]}" if nearest else "")
 
 
 def _help(words: Sequence[str], commands: Commands) -> str:

@@ -23,6 +23,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from tagvis_lite.atomic import write_atomically
+from tagvis_lite.commands.check import folder_problems, problems_of, refuse
 from tagvis_lite.commands.options import (
     Checkpoint,
     Device,
@@ -56,10 +57,17 @@ def predict(
         out: folder to fill; a run that was stopped goes on.
         inference: how tags become instances.
     """
+    from tagvis_lite.data.check import problems_in
     from tagvis_lite.data.find import find_videos
 
     videos, video_ids = find_videos(input, split, truth=False)
     weights = weights_file(checkpoint)
+
+    refuse(
+        problems_in(videos, fast=True)
+        + folder_problems(out, [video.name for video in videos])
+        + problems_of(lambda: device_named(device))
+    )
 
     # They import torchvision, which takes seconds: a mistake in the path is told before.
     from tagvis_lite.checkpoint import load_network

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
+from tagvis_lite.commands.check import folder_problems, problems_of, refuse, truth_problems
 from tagvis_lite.commands.options import Device, Fields, weights_file
 from tagvis_lite.config import Config, ModelConfig
 
@@ -61,12 +62,13 @@ def train(
     source = _training_data(data, fields, fabric.world_size)
     run = replace(fields, model=replace(fields.model, num_classes=source.num_classes))
     network = None if start is None else start_from(start, run.model)
-    check_run(run, source.train, source.validation, network)
     if fabric.is_global_zero and "LOCAL_RANK" not in os.environ:
-        problems = problems_in([*source.train, *source.validation], fast=True)
-        if problems:
-            more = f" (and {len(problems) - 1} more: tagvis check {data})"
-            raise ValueError(problems[0] + more * (len(problems) > 1))
+        refuse(
+            problems_of(lambda: check_run(run, source.train, source.validation, network))
+            + problems_in([*source.train, *source.validation], fast=True)
+            + truth_problems(source.validation)
+            + folder_problems(out)
+        )
         half = run.train.precision != "32-true"
         rate = gemm_rate(fabric.device, torch.bfloat16 if half else torch.float32)
         estimate = estimate_training(run, len(source.train), fabric.world_size)

@@ -39,7 +39,7 @@ def test_check_prints_a_problem_a_line(tmp_path: Path, capsys: pytest.CaptureFix
     with pytest.raises(SystemExit) as caught:
         tagvis(f"check {root}")
     assert caught.value.code == 1
-    *problems, test, train, _ = capsys.readouterr().out.splitlines()
+    *problems, test, train, _, _ = capsys.readouterr().out.splitlines()
     assert len(problems) == 3, "the lost frame is a gap, and its label map has no partner"
     assert problems[-1].startswith(f"{cut} cannot be decoded")
     assert (test[-10:], train[-10:]) == ("2 problems", "1 problems")
