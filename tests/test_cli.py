@@ -148,22 +148,24 @@ def test_davis_from_training_to_scores(
     assert "1 videos predicted, 1 were there already" in capsys.readouterr().out
 
     tagvis(f"check-submission davis {root} {out}/davis --split validation")
-    assert capsys.readouterr().out == "nothing a server would refuse\n"
+    assert capsys.readouterr().out.endswith("nothing a server would refuse; warnings: 0\n")
 
-    figure, tables = tmp_path / "scores.png", tmp_path / "tables"
-    tagvis(
-        f"evaluate davis {root} {out}/davis --split validation --processes 1 "
-        f"--figure {figure} --out {tables}"
-    )
+    tables = tmp_path / "tables"
+    tagvis(f"evaluate davis {root} {out} --split validation --processes 1 --explain --out {tables}")
     printed = capsys.readouterr().out
-    header, values = table(printed)
-    official = (tables / "global_results-validation.csv").read_text().split()
-    assert header == official[0].split(",")
-    expected = [float(value) for value in official[1].split(",")]
+    _, _, overall, *_ = printed.split("\n\n")
+    header, values = table(overall)
+    stem = tables / "davis-2019-unsupervised-validation"
+    (row,) = json.loads(Path(f"{stem}.json").read_text())["global"]
+    assert row.pop("Method") == "out"
+    assert header == list(row)
+    expected = list(row.values())
     assert [float(value) / 100 for value in values] == pytest.approx(expected, abs=0.001)
     assert 0 <= expected[0] <= 1
-    with Image.open(figure) as image:
+    assert "out: points lost, means over objects" in printed
+    with Image.open(f"{stem}-1.png") as image:
         assert image.format == "PNG"
+    assert not list(out.rglob("*.csv"))
 
 
 def test_youtube_vis_from_training_to_scores(
@@ -237,9 +239,10 @@ def test_check_submission_prints_a_problem_a_line(
         tagvis(f"check-submission davis {root} {results} --split test")
     assert caught.value.code == 1
     captured = capsys.readouterr()
-    first, second = captured.out.splitlines()
-    assert first.startswith(f"{results}/toy-test-00002/00003.png: ")
-    assert second.startswith(f"{results}/toy-test-00004/00000.png: ")
+    first, second, count = captured.out.splitlines()
+    assert first.startswith(f"error: {results}/toy-test-00002/00003.png: ")
+    assert second.startswith(f"error: {results}/toy-test-00004/00000.png: ")
+    assert count == "errors: 2, warnings: 0"
     assert captured.err == ""
 
 
@@ -250,8 +253,9 @@ def test_check_submission_of_a_zip(tmp_path: Path, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as caught:
         tagvis(f"check-submission youtube-vis {gt} {tmp_path}/deep.zip")
     assert caught.value.code == 1
-    (problem,) = capsys.readouterr().out.splitlines()
-    assert problem.startswith(f"{tmp_path}/deep.zip")
+    deep, empty, _ = capsys.readouterr().out.splitlines()
+    assert deep.startswith(f"error: {tmp_path}/deep.zip: holds results.json deeper")
+    assert empty.startswith(f"error: {tmp_path}/deep.zip: is an empty list")
 
 
 def test_profile_counts_parameters_and_operations(capsys: pytest.CaptureFixture[str]) -> None:
@@ -427,10 +431,6 @@ MISTAKES = {
         f"evaluate davis {{w}}/rgb-davis {{w}}/perfect {DAVIS_TEST}",
         "{w}/rgb-davis/Annotations_unsupervised/480p/toy-test-00000/00001.png",
     ),
-    "figure": (
-        "evaluate davis {w}/davis {w}/perfect --figure {out}/x.y " + DAVIS_TEST,
-        "{out}/x.y",
-    ),
     "no results": (
         f"evaluate youtube-vis {YOUTUBE_GT} {{w}}/none.json",
         "{w}/none.json",
@@ -523,7 +523,7 @@ def test_what_cannot_be_parsed_is_exit_code_2_without_a_traceback(
         ("train --help", ["toy, paper or smoke", "--loss.margin", "--train.steps", "--data"]),
         ("train --profile paper --help", ["default: paper", "default: 224 224"]),
         ("predict --help", ["a video file, a folder of frames", "--checkpoint", "--split"]),
-        ("evaluate davis --help", ["ROOT RESULTS", "--split", "--figure"]),
+        ("evaluate davis --help", ["ROOT", "RESULTS", "--split", "--protocol", "--explain"]),
         ("evaluate --help", ["evaluate davis", "evaluate youtube-vis"]),
         ("check-submission youtube-vis --help", ["ROOT RESULTS"]),
     ],

@@ -21,7 +21,7 @@ from tagvis_lite.commands.predict import predict_to_files
 from tagvis_lite.config import Config
 from tagvis_lite.data.davis import read_davis, write_davis
 from tagvis_lite.data.toy import toy_split
-from tagvis_lite.evaluation.davis import DavisScores, evaluate_davis_folder
+from tagvis_lite.evaluation.davis import DavisScores, evaluate_davis_files
 from tagvis_lite.inference import look
 from tagvis_lite.instances import cluster_instances
 from tagvis_lite.interpolation import interpolate_ids
@@ -77,8 +77,7 @@ def run_demo(out: Path, num_videos: int = 16) -> Path:
     predictions = out / "predictions"
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     predict_to_files(network, config, videos, predictions, weights=digest)
-    scores = evaluate_davis_folder(out / "toy", predictions / "davis", "test")
-    scores.write_csv(predictions, "test")
+    scores = evaluate_davis_files(out / "toy", predictions, split="test")
     page = out / "index.html"
     pictures = [_draw(network, config, video, out / "figures") for video in videos[:SHOWN]]
     text = _page("".join(pictures), len(videos), scores, f"{weights.name}: {card['summary']}")

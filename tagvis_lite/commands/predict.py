@@ -2,6 +2,7 @@
 
     OUT/overlays/<video>.mp4        instances drawn over the frames
     OUT/davis/<video>/<frame>.png   palette PNGs, ready for `tagvis evaluate davis`
+    OUT/davis.zip                   the same, ready to submit to DAVIS
     OUT/results.json                YouTube-VIS results
     OUT/results.zip                 the same, ready to submit
     OUT/parts/<video>.json          the part of results.json of each finished video
@@ -117,7 +118,7 @@ def predict_to_files(
             of the same name; or see `predict_video`.
     """
     from tagvis_lite.data.video_file import write_video_file
-    from tagvis_lite.evaluation.davis_submission import write_davis_result
+    from tagvis_lite.evaluation.davis_submission import write_davis_result, write_davis_zip
     from tagvis_lite.evaluation.youtube_vis_submission import track_results, write_results
     from tagvis_lite.inference import predict_video
 
@@ -141,6 +142,7 @@ def predict_to_files(
     ]
     for name in ("results.json", "results.zip"):
         write_results(out / name, results)
+    write_davis_zip(out / "davis", out / "davis.zip")
     return len(waiting)
 
 

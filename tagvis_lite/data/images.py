@@ -35,19 +35,23 @@ TAIL = 4096
 
 
 @contextmanager
-def opened_image(path: Path, formats: tuple[str, ...] = IMAGE_FORMATS) -> Iterator[Image.Image]:
+def opened_image(
+    path: Path, formats: tuple[str, ...] = IMAGE_FORMATS, content: bytes | None = None
+) -> Iterator[Image.Image]:
     """Open an image with Pillow and give every failure, inside too, one kind of error.
 
     Args:
         path: the file.
         formats: what the file may be, whatever its suffix says.
+        content: of the file, where it is read already.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: the file is truncated, damaged, or no image of these formats.
     """
     try:
-        with Image.open(path, formats=formats) as image:
+        source = path if content is None else BytesIO(content)
+        with Image.open(source, formats=formats) as image:
             yield image
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such image") from None

@@ -18,7 +18,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path, PurePosixPath
@@ -127,6 +127,35 @@ def parse_annotations(data: Any, name: str) -> AnnotationFile:
         for k, entry in enumerate(_get(data, "annotations", list, name))
     ]
     return AnnotationFile(name, videos, categories, tracks)
+
+
+def restrict(
+    file: AnnotationFile, names: Collection[str], categories: Collection[str]
+) -> AnnotationFile:
+    """The videos of these names and these categories, by name or id; all where none is given.
+
+    Raises:
+        ValueError: a name that is not in the file.
+    """
+    chosen = {k: v for k, v in file.videos.items() if not names or v.name in names}
+    kept = {
+        category: name
+        for category, name in file.categories.items()
+        if not categories or name in categories or str(category) in categories
+    }
+    known = {video.name for video in chosen.values()}
+    known |= {word for category, name in kept.items() for word in (name, str(category))}
+    unknown = [name for name in (*names, *categories) if name not in known]
+    if unknown:
+        raise ValueError(
+            f"{file.name} has no {unknown[0]!r}; its videos: "
+            f"{', '.join(v.name for v in list(file.videos.values())[:5])}, ...; its categories: "
+            f"{', '.join(file.categories.values())}"
+        )
+    tracks = file.tracks
+    if tracks is not None:
+        tracks = [t for t in tracks if t.video_id in chosen and t.category_id in kept]
+    return AnnotationFile(file.name, chosen, kept, tracks)
 
 
 def parse_predictions(

@@ -37,6 +37,8 @@ class YoutubeVISScores:
         AR100: with a hundred.
         categories: name of each category id.
         per_category: the same scores of each category id alone, in ascending order.
+        precision: 10 IoUs x 101 recalls x categories in ascending order; -1 where a category has
+            no ground truth.
     """
 
     AP: float
@@ -50,11 +52,21 @@ class YoutubeVISScores:
     AR100: float
     categories: Mapping[int, str] = field(default_factory=dict)
     per_category: Mapping[int, YoutubeVISScores] = field(default_factory=dict)
+    precision: np.ndarray = field(
+        default_factory=lambda: np.empty((10, 101, 0)), repr=False, compare=False
+    )
 
     def values(self) -> dict[str, float]:
         """The nine numbers by name."""
         names = ("AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large", "AR1", "AR10", "AR100")
         return {name: getattr(self, name) for name in names}
+
+    def curves(self) -> list[tuple[str, np.ndarray]]:
+        """Precision, 10 IoUs x 101 recalls, of each category with ground truth; then their mean."""
+        present = [k for k in range(self.precision.shape[2]) if self.precision[0, 0, k] > -1]
+        ids = sorted(self.categories)
+        named = [(self.categories[ids[k]], self.precision[..., k]) for k in present]
+        return [*named, ("all", self.precision[..., present].mean(axis=2))] if named else []
 
     def table(self) -> list[dict[str, str | float]]:
         """A row for each category with ground truth, then one for all; '-' where there is none."""
@@ -132,6 +144,7 @@ def _summary(
         AR100=mean(recall[..., 2]),
         categories=dict(names),
         per_category=per_category or {},
+        precision=precision[..., 0],
     )
 
 

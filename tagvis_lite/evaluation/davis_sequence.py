@@ -16,6 +16,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from tagvis_lite.evaluation.boundary import MAX_LABELS, BoundaryCounter
+from tagvis_lite.evaluation.protocols import UNSUPERVISED, DavisProtocol
 from tagvis_lite.video import VOID, Frames
 
 MAX_PROPOSALS = 20
@@ -82,18 +83,25 @@ class SequenceScores:
         return (self.j.mean + self.f.mean) / 2
 
 
-def sequence_scores(ground_truth: Frames, result: Frames, name: str = "") -> SequenceScores:
-    """Score the result of one sequence. Every frame counts; each is read once, in turn.
+def sequence_scores(
+    ground_truth: Frames,
+    result: Frames,
+    name: str = "",
+    protocol: DavisProtocol = UNSUPERVISED,
+) -> SequenceScores:
+    """Score the result of one sequence. Each frame is read once, in turn.
 
     Args:
         ground_truth: T label maps, H x W uint8: 0 background, 255 void. The objects are 1 to the
             largest id of frame 0; ids that appear later are ignored.
         result: T label maps of the same size, proposals numbered from 1 to at most 20.
         name: the sequence, for tables and error messages.
+        protocol: which frames and pixels count, and how proposals find their objects.
 
     Raises:
-        ValueError: lengths or sizes differ, a proposal over 20, more than 32 objects, or a ground
-            truth that holds 0 and 255 only (the DAVIS-2016 convention).
+        ValueError: lengths or sizes differ, a proposal over 20 (or over the number of objects,
+            where proposals are not assigned), more than 32 objects, too few frames, or a ground
+            truth that holds 0 and 255 only (the DAVIS-2016 convention) under another protocol.
     """
     num_frames = len(ground_truth)
     if num_frames == 0 or len(result) != num_frames:
@@ -101,13 +109,21 @@ def sequence_scores(ground_truth: Frames, result: Frames, name: str = "") -> Seq
             f"sequence {name!r}: {num_frames} frames of ground truth and {len(result)} of result; "
             "a result needs exactly one label map for each frame, and there must be one"
         )
-    counts, num_proposals = _count_sequence(ground_truth, result, name)
+    if not protocol.end_frames and num_frames < 3:
+        raise ValueError(
+            f"sequence {name!r} has {num_frames} frames, and {protocol.name} leaves out the first "
+            "and the last: choose another protocol, such as masks"
+        )
+    counts, num_proposals = _count_sequence(ground_truth, result, name, protocol)
     num_objects = counts.object_areas.shape[0]
 
     # Fewer proposals than objects: the rest are empty.
     rows = slice(max(num_proposals, num_objects))
     J, F = counts.region_similarity()[rows], counts.contour_accuracy()[rows]
-    proposals, objects = linear_sum_assignment(-(np.mean(J, axis=2) + np.mean(F, axis=2)) / 2)
+    if protocol.matched:
+        proposals, objects = linear_sum_assignment(-(np.mean(J, axis=2) + np.mean(F, axis=2)) / 2)
+    else:
+        proposals = objects = np.arange(num_objects)
     by_object = np.argsort(objects)
     proposal_of = proposals[by_object]
     return SequenceScores(
@@ -182,21 +198,24 @@ class _Counts:
         )
 
 
-def _count_sequence(ground_truth: Frames, result: Frames, name: str) -> tuple[_Counts, int]:
+def _count_sequence(
+    ground_truth: Frames, result: Frames, name: str, protocol: DavisProtocol
+) -> tuple[_Counts, int]:
     """Count pixels of all pairs, in at least 20 rows of proposals; and the number of proposals."""
     truth = _label_map(ground_truth[0], f"ground truth of sequence {name!r}, frame 0")
     size = truth.shape
-    num_objects = int(truth[truth != VOID].max(initial=0))
+    num_objects = 1 if protocol.foreground else int(truth[truth != VOID].max(initial=0))
+    scored = range(len(ground_truth)) if protocol.end_frames else range(1, len(ground_truth) - 1)
     if num_objects > MAX_LABELS:
         raise ValueError(
             f"ground truth of sequence {name!r}, frame 0, has id {num_objects}: ids must count the "
             f"objects from 1 without gaps, and at most {MAX_LABELS} are supported"
         )
     boundaries = BoundaryCounter(*size)
-    counts = _Counts.zeros(max(MAX_PROPOSALS, num_objects), num_objects, len(ground_truth))
+    counts = _Counts.zeros(max(MAX_PROPOSALS, num_objects), num_objects, len(scored))
     num_proposals = 0
     void_seen = ids_seen = False
-    for t in range(len(ground_truth)):
+    for column, t in enumerate(scored):
         if t > 0:
             truth = _label_map(ground_truth[t], f"ground truth of sequence {name!r}, frame {t}")
         proposed = _label_map(result[t], f"result of sequence {name!r}, frame {t}")
@@ -206,11 +225,16 @@ def _count_sequence(ground_truth: Frames, result: Frames, name: str) -> tuple[_C
                 f"{proposed.shape}, but the first frame of ground truth is {size} (height, width); "
                 "nothing is resized here, write results at the size of the ground truth"
             )
-        num_proposals = max(num_proposals, _largest_proposal(proposed, name, t))
+        if protocol.foreground:
+            truth, proposed = (ids.astype(bool).view(np.uint8) for ids in (truth, proposed))
+        limit = MAX_PROPOSALS if protocol.matched else num_objects
+        num_proposals = max(num_proposals, _largest_proposal(proposed, limit, name, t))
 
         if truth.max() == VOID:
             known = truth != VOID
-            truth, proposed = truth * known, proposed * known
+            truth = truth * known
+            if protocol.matched:
+                proposed = proposed * known
             void_seen = True
         largest = int(truth.max())
         ids_seen |= largest > 0
@@ -221,20 +245,19 @@ def _count_sequence(ground_truth: Frames, result: Frames, name: str) -> tuple[_C
 
         present = int(proposed.max())
         table = _contingency_table(truth, proposed, num_objects + 1, present + 1)
-        counts.object_areas[:, t] = table.sum(axis=1)[1:]
-        counts.proposal_areas[:present, t] = table.sum(axis=0)[1:]
-        counts.intersections[:present, :, t] = table[1:, 1:].T
+        counts.object_areas[:, column] = table.sum(axis=1)[1:]
+        counts.proposal_areas[:present, column] = table.sum(axis=0)[1:]
+        counts.intersections[:present, :, column] = table[1:, 1:].T
         edges = boundaries.count(truth, proposed, num_objects, present)
-        counts.object_edges[:, t] = edges.objects
-        counts.proposal_edges[:present, t] = edges.proposals
-        counts.object_edges_matched[:present, :, t] = edges.objects_matched
-        counts.proposal_edges_matched[:present, :, t] = edges.proposals_matched
+        counts.object_edges[:, column] = edges.objects
+        counts.proposal_edges[:present, column] = edges.proposals
+        counts.object_edges_matched[:present, :, column] = edges.objects_matched
+        counts.proposal_edges_matched[:present, :, column] = edges.proposals_matched
 
     if void_seen and not ids_seen:
         raise ValueError(
             f"ground truth of sequence {name!r} holds nothing but 0 and 255: in DAVIS-2016 255 is "
-            "the object, in DAVIS-2017 it is void; to score DAVIS-2016, read it with "
-            "single_object=True (--single-object)"
+            f"the object, in {protocol.name} it is void; choose --protocol davis-2016"
         )
     return counts, num_proposals
 
@@ -246,15 +269,20 @@ def _label_map(frame: np.ndarray, what: str) -> np.ndarray:
     return np.ascontiguousarray(ids)
 
 
-def _largest_proposal(proposed: np.ndarray, name: str, t: int) -> int:
+def _largest_proposal(proposed: np.ndarray, limit: int, name: str, t: int) -> int:
     largest = int(proposed.max())
-    if largest <= MAX_PROPOSALS:
+    if largest <= limit:
         return largest
-    advice = f"at most {MAX_PROPOSALS} proposals, numbered from 1, are allowed"
+    advice = f"at most {limit} proposals, numbered from 1, are allowed"
+    if limit != MAX_PROPOSALS:
+        advice = (
+            f"the ground truth has {limit} objects; proposals with ids of their own choice are "
+            f"scored by --protocol {UNSUPERVISED.name}"
+        )
     if set(np.unique(proposed).tolist()) <= {0, VOID}:
         advice = (
-            "a mask of 0 and 255 is not a label map: write the object as 1, or, if the ground "
-            "truth is DAVIS-2016, read both with single_object=True (--single-object)"
+            "a mask of 0 and 255 is not a label map: write the object as 1, or, if it is of "
+            "DAVIS-2016, choose --protocol davis-2016"
         )
     raise ValueError(f"result of sequence {name!r}, frame {t}, has id {largest}: {advice}")
 

@@ -17,7 +17,7 @@ def markdown_table(rows: Sequence[Mapping[str, Cell]]) -> str:
     numbers are aligned right.
     """
     columns = list(rows[0])
-    text = [[_text(row[column]) for column in columns] for row in rows]
+    text = [[cell_text(row[column]).replace("|", "\\|") for column in columns] for row in rows]
     widths = [
         max(len(column), *(len(cells[k]) for cells in text)) for k, column in enumerate(columns)
     ]
@@ -37,22 +37,44 @@ def markdown_table(rows: Sequence[Mapping[str, Cell]]) -> str:
     return "\n".join([line(columns), f"|{rule}|", *(line(cells) for cells in text)])
 
 
-def davis_tables(scores: DavisScores) -> str:
-    """The global measures, then the J, F and assignment of every object."""
-    objects = [
-        {
-            key: row[key]
-            for key in ("Sequence", "Object", "Proposal", "J&F-Mean", "J-Mean", "F-Mean")
-        }
-        for row in scores.per_object_table()
+def davis_tables(methods: Mapping[str, DavisScores]) -> str:
+    """The protocol, J, F and assignment of every object, and the global measures of each method."""
+    protocol = next(iter(methods.values())).protocol
+    objects: dict[tuple[Cell, Cell], dict[str, Cell]] = {}
+    for name, scores in methods.items():
+        for row in scores.per_object_table():
+            shown = objects.setdefault((row["Sequence"], row["Object"]), {})
+            shown |= {"Sequence": row["Sequence"], "Object": row["Object"]}
+            if len(methods) == 1:
+                keys = ("Proposal", "J&F-Mean", "J-Mean", "F-Mean")
+                shown |= {key: row[key] for key in keys}
+            else:
+                shown |= {name: row["J&F-Mean"]}
+    what = "" if len(methods) == 1 else "; J&F-Mean of each object"
+    overall: list[dict[str, Cell]] = [
+        {**_named(name, methods), **scores.global_table()} for name, scores in methods.items()
     ]
-    return f"{markdown_table(objects)}\n\n{markdown_table([scores.global_table()])}"
+    return (
+        f"{protocol.name}: {protocol.rules}{what}\n\n{markdown_table(list(objects.values()))}\n\n"
+        f"{markdown_table(overall)}"
+    )
 
 
-def youtube_vis_tables(scores: YoutubeVISScores) -> str:
-    """AP and AR of every category with ground truth, and of all."""
-    return markdown_table(scores.table())
+def youtube_vis_tables(
+    methods: Mapping[str, YoutubeVISScores], protocol: str = "youtube-vis"
+) -> str:
+    """The protocol, AP and AR of every category with ground truth, and of all, for each method."""
+    rows = [
+        _named(name, methods) | row for name, scores in methods.items() for row in scores.table()
+    ]
+    rules = "AP over ten IoUs of tracks; at most 100 detections in each video and category"
+    return f"{protocol}: {rules}\n\n{markdown_table(rows)}"
 
 
-def _text(cell: Cell) -> str:
-    return f"{100 * cell:.1f}" if isinstance(cell, float) else str(cell).replace("|", "\\|")
+def _named(name: str, methods: Mapping[str, object]) -> dict[str, Cell]:
+    return {} if len(methods) == 1 else {"Method": name}
+
+
+def cell_text(cell: Cell) -> str:
+    """A share in percent; anything else as it is."""
+    return f"{100 * cell:.1f}" if isinstance(cell, float) else str(cell)

@@ -45,16 +45,37 @@ from tagvis_lite.evaluation.average_precision import (
 from tagvis_lite.evaluation.youtube_vis_submission import read_results
 from tagvis_lite.video import BACKGROUND, VOID, Tracks, Video
 
+FIRST_CATEGORIES = {
+    "youtube-vis-2019": ("person", "giant_panda", "lizard"),
+    "youtube-vis-2021": ("airplane", "bear", "bird"),
+}
+
 
 def evaluate_youtube_vis_files(annotations: str | Path, results: str | Path) -> YoutubeVISScores:
-    """Score `results.json`, or a zip with it at its root, against an annotation file.
+    """Score `results.json`, or a zip of it, against an annotation file.
 
     Raises:
         FileNotFoundError: one of the files is not there.
         ValueError: no json or zip that can be read, or see `evaluate_youtube_vis`.
     """
     file = read_annotations(annotations)
-    return _evaluate(file, parse_predictions(read_results(results), file, str(results)))
+    return evaluate_parsed(file, parse_predictions(read_results(results), file, str(results)))
+
+
+def youtube_vis_protocol(annotations: AnnotationFile, name: str | None = None) -> str:
+    """Name of the protocol: both years are scored alike, but order their 40 categories differently.
+
+    Raises:
+        ValueError: `name` is of the other year than the categories.
+    """
+    first = tuple(annotations.categories.get(k) for k in (1, 2, 3))
+    found = next((year for year, names in FIRST_CATEGORIES.items() if names == first), None)
+    if name and found and name != found:
+        raise ValueError(
+            f"{annotations.name} has the categories of {found} ({first[0]}, {first[1]}, ...), not "
+            f"of {name}: choose --protocol {found}, or give the other year's file"
+        )
+    return name or found or "youtube-vis"
 
 
 def evaluate_youtube_vis(
@@ -74,7 +95,7 @@ def evaluate_youtube_vis(
             than frames (which the official scorer cuts off in silence), a damaged mask.
     """
     annotations = parse_annotations(ground_truth, "ground truth")
-    return _evaluate(annotations, parse_predictions(results, annotations, "results"))
+    return evaluate_parsed(annotations, parse_predictions(results, annotations, "results"))
 
 
 def evaluate_tracks(videos: Sequence[Video], tracks: Sequence[Tracks]) -> YoutubeVISScores:
@@ -106,7 +127,8 @@ def evaluate_tracks(videos: Sequence[Video], tracks: Sequence[Tracks]) -> Youtub
 # ---------------------------------------------------------------- IoU
 
 
-def _evaluate(annotations: AnnotationFile, predictions: Sequence[Track]) -> YoutubeVISScores:
+def evaluate_parsed(annotations: AnnotationFile, predictions: Sequence[Track]) -> YoutubeVISScores:
+    """Score predictions as `parse_predictions` gives them; see `evaluate_youtube_vis`."""
     if annotations.tracks is None:
         raise ValueError(
             f"{annotations.name} has no 'annotations': nothing can be scored against the public "
@@ -117,7 +139,8 @@ def _evaluate(annotations: AnnotationFile, predictions: Sequence[Track]) -> Yout
         objects[track.video_id].append(track)
     detections: dict[int, list[Track]] = defaultdict(list)
     for track in predictions:
-        detections[track.video_id].append(track)
+        if track.category_id in annotations.categories:
+            detections[track.video_id].append(track)
     groups: dict[int, list[Group]] = {category: [] for category in annotations.categories}
     for video_id, video in sorted(annotations.videos.items()):
         found = _groups_of_rles(video.size, objects[video_id], detections[video_id])

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import json
 import math
-import struct
-import zlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from io import TextIOWrapper
-from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
-from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from tagvis_lite.atomic import replacing
 from tagvis_lite.data.rle import encode_ids, read_tracks
@@ -27,23 +25,13 @@ from tagvis_lite.data.youtube_vis_json import (
     read_annotations,
     track_problems,
 )
+from tagvis_lite.evaluation.findings import Finding
+from tagvis_lite.evaluation.result_files import UNREADABLE, members
 from tagvis_lite.video import VOID, Tracks
 
 MEMBER = "results.json"
 MAX_BYTES = 2**30
 """Largest json that is read. Results of the whole validation set take about a tenth."""
-UNREADABLE = (
-    BadZipFile,
-    EOFError,
-    LZMAError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    UnicodeDecodeError,
-    struct.error,
-    zlib.error,
-)
-"""What `zipfile` raises about damaged or encrypted files."""
 
 
 # ---------------------------------------------------------------- writing
@@ -146,23 +134,21 @@ def read_results(path: str | Path) -> list[Any]:
 
 
 def _read_member(path: Path) -> bytes:
-    with path.open("rb") as file:
-        try:
-            with ZipFile(file) as archive:
-                names = archive.namelist()
-                size = archive.getinfo(MEMBER).file_size if MEMBER in names else 0
-                _check_size(size, path)
-                if names.count(MEMBER) == 1:
-                    return archive.read(MEMBER)
-        except UNREADABLE as error:
-            raise ValueError(
-                f"{path} is no zip that can be read ({error}): zip {MEMBER} again, with no password"
-            ) from error
-    deeper = [name for name in names if PurePosixPath(name).name == MEMBER]
-    raise ValueError(
-        f"{path} must hold one {MEMBER} at its root, but it holds {(deeper or names)[:3]!r:.120}: "
-        "zip the file, not its folder"
-    )
+    """The one `results.json` in a zip, at its root or deeper."""
+    found = [name for name in members(path) if PurePosixPath(name).name == MEMBER]
+    if len(found) != 1:
+        raise ValueError(
+            f"{path} must hold one {MEMBER} at its root, but it holds "
+            f"{(found or members(path))[:3]!r:.120}: zip the file, not its folder"
+        )
+    try:
+        with ZipFile(path) as archive:
+            _check_size(archive.getinfo(found[0]).file_size, path)
+            return archive.read(found[0])
+    except UNREADABLE as error:
+        raise ValueError(
+            f"{path} is no zip that can be read ({error}): zip {MEMBER} again, with no password"
+        ) from error
 
 
 def _check_size(size: int, path: Path) -> None:
@@ -176,71 +162,78 @@ def _check_size(size: int, path: Path) -> None:
 # ---------------------------------------------------------------- checking
 
 
-def check_results(annotations: str | Path, results: str | Path) -> list[str]:
-    """Everything that is wrong with a submission, each problem with its file and entry.
+def check_results(annotations: str | Path, results: str | Path) -> list[Finding]:
+    """Everything that is wrong with a submission, each finding with its file and entry.
 
     The scorer of this package is more lenient than the server: it takes uncompressed RLEs,
-    polygons and an empty list. A video without any prediction is not refused by the server, but
-    is nearly always a mistake, so it counts as a problem here.
+    polygons, an empty list and a zip whose `results.json` is not at its root.
 
     Args:
         annotations: annotation file; its public part (videos and categories) is enough.
         results: `results.json`, or the zip to submit.
 
-    Returns:
-        the problems; an empty list where there is none.
-
     Raises:
         FileNotFoundError, ValueError: `annotations` itself cannot be read.
     """
     file = read_annotations(annotations)
+    name = str(results)
     try:
         predictions = read_results(results)
     except (FileNotFoundError, ValueError) as error:
-        return [str(error)]
-    problems = _other_members(Path(results))
+        return [Finding.of("unreadable", name, error)]
+    findings = _odd_members(Path(results)) if Path(results).suffix == ".zip" else []
     if not predictions:
-        problems.append(f"{results} is an empty list, on which the server's scorer fails")
+        message = "is an empty list, on which the server's scorer fails"
+        findings.append(Finding("empty", name, message))
     for k, prediction in enumerate(predictions):
         where = f"{results}, prediction {k}"
-        structure = list(track_problems(prediction, file, where, scored=True))
-        problems += structure or _mask_problems(prediction, file, where)
+        problems = list(track_problems(prediction, file, where, scored=True))
+        for problem in problems:
+            kind = problem.removeprefix(where).lstrip(" :").split("'")[0].split(" of ")[0]
+            findings.append(Finding.of(re.sub("[0-9]+", "n", kind)[:40], where, problem))
+        if not problems:
+            findings += _mask_findings(prediction, file, where)
     predicted = [p.get("video_id") for p in predictions if isinstance(p, dict)]
-    missing = [video_id for video_id in file.videos if video_id not in predicted]
+    missing = [str(video_id) for video_id in file.videos if video_id not in predicted]
     if missing and predictions:
-        more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
-        problems.append(
-            f"{results} predicts nothing in {len(missing)} of {len(file.videos)} videos: ids "
-            f"{', '.join(map(str, missing[:10]))}{more}"
+        message = (
+            f"predicts nothing in {len(missing)} of {len(file.videos)} videos: ids "
+            f"{', '.join(missing[:10])}{', ...' if len(missing) > 10 else ''}"
         )
-    return problems
+        findings.append(Finding("missing video", name, message, warning=True))
+    return findings
 
 
-def _mask_problems(
+def _mask_findings(
     prediction: Mapping[str, Any], annotations: AnnotationFile, where: str
-) -> list[str]:
+) -> list[Finding]:
     size = annotations.videos[prediction["video_id"]].size
     segmentations: Sequence[Any] = prediction["segmentations"]
     try:
         read_tracks([segmentations], size, [where])
     except ValueError as error:
-        return [str(error)]
+        return [Finding.of("damaged mask", where, error)]
     for t, mask in enumerate(segmentations):
         if mask and (isinstance(mask, list) or not isinstance(mask["counts"], str)):
-            return [
-                f"{where}, segmentation {t} is no compressed RLE, the only kind the server "
-                "takes: encode it with pycocotools.mask.encode"
-            ]
+            message = (
+                f"segmentation {t} is no compressed RLE, the only kind the server takes: encode "
+                "it with pycocotools.mask.encode"
+            )
+            return [Finding("no compressed RLE", where, message)]
     return []
 
 
-def _other_members(path: Path) -> list[str]:
-    if path.suffix != ".zip":
-        return []
+def _odd_members(path: Path) -> list[Finding]:
     with ZipFile(path) as archive:
-        others = [name for name in archive.namelist() if name != MEMBER]
-    if not others:
-        return []
-    return [
-        f"{path} holds {len(others)} other entries, such as {others[0]!r:.80}: zip {MEMBER} alone"
-    ]
+        names = archive.namelist()
+    findings = []
+    if MEMBER not in names:
+        message = f"holds {MEMBER} deeper than at its root: zip the file, not its folder"
+        findings.append(Finding("wrapped", str(path), message))
+    others = [name for name in names if PurePosixPath(name).name != MEMBER]
+    if others:
+        message = (
+            f"holds {len(others)} other entries, such as {others[0]!r:.80}: zip {MEMBER} alone"
+        )
+        findings.append(Finding("other files", str(path), message, warning=True))
+    return findings

@@ -11,9 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from tagvis_lite.atomic import write_atomically
-from tagvis_lite.evaluation.davis import DavisScores
 from tagvis_lite.video import BACKGROUND, VOID
-from tagvis_lite.views.overlay import OKABE_ITO, instance_colours, overlay
+from tagvis_lite.views.overlay import instance_colours, overlay
 
 
 def filmstrip(
@@ -122,29 +121,6 @@ def resized(ids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     rows = (np.arange(shape[0]) + 0.5) * ids.shape[0] / shape[0]
     columns = (np.arange(shape[1]) + 0.5) * ids.shape[1] / shape[1]
     return ids[rows.astype(int)][:, columns.astype(int)]
-
-
-def score_bars(scores: DavisScores) -> Figure:
-    """J and F of every sequence, means over its objects, worst sequence first."""
-    scored = [sequence for sequence in scores.sequences if sequence.objects]
-    order = sorted(scored, key=lambda sequence: float(sequence.jf_mean.mean()), reverse=True)
-    figure = Figure(figsize=(7, 0.9 + 0.28 * len(order)), layout="constrained")
-    axis = figure.subplots()
-    places = np.arange(len(order))
-    for shift, name, colour in ((0.2, "J", OKABE_ITO[4]), (-0.2, "F", OKABE_ITO[0])):
-        means = [
-            100 * float((sequence.j if name == "J" else sequence.f).mean.mean())
-            for sequence in order
-        ]
-        axis.barh(places + shift, means, height=0.38, color=colour / 255, label=name)
-    names = [sequence.name for sequence in order]
-    axis.set_yticks(places, names, fontsize=8, parse_math=False)
-    axis.set_xlim(0, 100)
-    axis.set_ylim(-0.6, len(order) - 0.4)
-    axis.set_xlabel("mean over the objects of the sequence, percent")
-    axis.set_title(f"J&F {100 * scores.jf_mean:.1f}; the worst sequences first", fontsize=10)
-    figure.legend(loc="outside right upper", fontsize=8)
-    return figure
 
 
 def alternative_text(alt: str) -> str:

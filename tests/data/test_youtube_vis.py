@@ -308,7 +308,7 @@ def test_odd_files_are_taken_by_all_and_score_one_against_themselves(
     tracks = Tracks("aa", ids, video.categories, dict.fromkeys(video.categories, 1.0))
     write_results(results, track_results(tracks, 11, category_ids))
     (missing,) = check_results(path, results)
-    assert "predicts nothing in 1 of 2 videos" in missing
+    assert "predicts nothing in 1 of 2 videos" in missing.message
     scores = evaluate_youtube_vis_files(path, results)
     assert pytest.approx(1) == scores.AP50
     assert len(scores.per_category) == len(categories)

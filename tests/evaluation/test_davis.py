@@ -3,6 +3,7 @@
 import os
 import sys
 import tracemalloc
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -16,16 +17,17 @@ from pycocotools import mask as rle
 from trackeval.metrics import JAndF
 
 from tagvis_lite.data.davis import read_davis, write_davis
-from tagvis_lite.data.label_maps import LabelMaps, read_label_map, write_label_map
+from tagvis_lite.data.label_maps import read_label_map, write_label_map
 from tagvis_lite.evaluation.boundary import boundary_reach
 from tagvis_lite.evaluation.davis import (
     DavisScores,
     SequenceScores,
     evaluate_davis,
-    evaluate_davis_folder,
+    evaluate_davis_files,
     sequence_scores,
 )
-from tagvis_lite.evaluation.davis_submission import read_davis_result
+from tagvis_lite.evaluation.protocols import MASKS, SEMI_SUPERVISED, SINGLE_OBJECT, DavisProtocol
+from tagvis_lite.evaluation.result_files import open_results, result_maps
 from tagvis_lite.paper import davis as literal
 from tagvis_lite.video import Video
 
@@ -299,7 +301,7 @@ def test_means_are_over_objects_not_over_sequences() -> None:
     assert scores.j_mean == 1 / 4
     assert scores.f_mean == 1 / 4
     assert scores.jf_mean == 1 / 4
-    assert scores.j_recall == 1 / 4
+    assert scores.global_table()["J-Recall"] == 1 / 4
 
 
 class Counted:
@@ -350,7 +352,7 @@ def square(value: int, num_frames: int = 2) -> np.ndarray:
         (square(1), square(21), "'cows', frame 0, has id 21: at most 20"),
         (square(1), square(255), "'cows', frame 0, has id 255: a mask of 0 and 255"),
         (square(1), square(254) + 1, "'cows', frame 0, has id 255: at most 20"),
-        (square(255), square(1), "'cows'.*DAVIS-2016.*single_object=True"),
+        (square(255), square(1), "'cows'.*DAVIS-2016.*--protocol davis-2016"),
         (square(33), square(1), "'cows', frame 0, has id 33: ids must count"),
     ],
 )
@@ -372,36 +374,6 @@ def test_nothing_to_score() -> None:
         evaluate_davis([])
     with pytest.raises(ValueError, match="0 processes"):
         evaluate_davis([("cows", square(1), square(1))], processes=0)
-
-
-def test_csv_files(tmp_path: Path) -> None:
-    rng = np.random.default_rng(3)
-    sequences = [
-        (name, *(np.stack([paint_blocks(rng, (40, 50), 4) for _ in range(3)]) for _ in range(2)))
-        for name in ("b,c", "a")
-    ]
-    scores = evaluate_davis(sequences)
-    for _ in range(2):  # a second time over the first
-        overall, by_sequence, by_object = scores.write_csv(tmp_path / "new", "val")
-    assert sorted(tmp_path.rglob("*")) == sorted(
-        [tmp_path / "new", overall, by_sequence, by_object]
-    )
-
-    expected = [literal.evaluate(truth, result) for _, truth, result in sequences]
-    values = ",".join(f"{value:.3f}" for value in literal.global_table(expected))
-    assert overall.name == "global_results-val.csv"
-    assert overall.read_text() == (
-        f"J&F-Mean,J-Mean,J-Recall,J-Decay,F-Mean,F-Recall,F-Decay\n{values}\n"
-    )
-    assert by_sequence.name == "per-sequence_results-val.csv"
-    assert by_sequence.read_text() == "Sequence,J-Mean,F-Mean\n" + "".join(
-        f"{name}_{n + 1}{quote},{np.mean(of.J[n]):.3f},{np.mean(of.F[n]):.3f}\n"
-        for (name, quote), of in zip([('"b,c', '"'), ("a", "")], expected, strict=True)
-        for n in range(len(of.J))
-    )
-    header, *rows = by_object.read_text().splitlines()
-    assert header.startswith("Sequence,Object,Proposal,J&F-Mean,J-Mean,J-Recall,J-Decay,F-Mean")
-    assert len(rows) == sum(len(of.J) for of in expected)
 
 
 # ---------------------------------------------------------------- folders
@@ -432,7 +404,7 @@ Folders = tuple[Path, Path, list[tuple[np.ndarray, np.ndarray]]]
 
 def test_a_folder_of_results(folders: Folders) -> None:
     root, results, pairs = folders
-    scores = evaluate_davis_folder(root, results)
+    scores = evaluate_davis_files(root, results)
     expected = [literal.evaluate(*pair) for pair in pairs]
     assert list(scores.global_table().values()) == literal.global_table(expected)
     assert [s.name for s in scores.sequences] == ["cows", "bmx-trees"]
@@ -441,8 +413,9 @@ def test_a_folder_of_results(folders: Folders) -> None:
 def test_processes_change_nothing(folders: Folders) -> None:
     """Sequences in memory travel to the processes as arrays, those in files as paths."""
     root, results, pairs = folders
+    folder = open_results(results, ("cows", "bmx-trees"))
     sequences = [(f"s{n}", *pairs[n % 2]) for n in range(5)] + [
-        (video.name, video.ids, read_davis_result(results, video))
+        (video.name, video.ids, result_maps(folder, video.name, video.frame_names, (40, 60)))
         for video in read_davis(root, "val")
     ]
     alone, together = evaluate_davis(iter(sequences)), evaluate_davis(iter(sequences), processes=2)
@@ -451,77 +424,177 @@ def test_processes_change_nothing(folders: Folders) -> None:
     assert together.global_table() == alone.global_table()
 
 
-def test_results_as_binary_masks_of_davis_2016(folders: Folders) -> None:
-    root, results, pairs = folders
-    for name, (truth, result) in zip(("cows", "bmx-trees"), pairs, strict=True):
-        for t in range(len(truth)):
-            annotation = root / "Annotations_unsupervised" / "480p" / name / f"{t:05d}.png"
-            cv2.imwrite(str(annotation), 255 * (truth[t] == 1).astype(np.uint8))
-            cv2.imwrite(
-                str(results / name / f"{t:05d}.png"), 255 * (result[t] == 1).astype(np.uint8)
-            )
-    with pytest.raises(ValueError, match=r"00000.png.*DAVIS 2016.*single_object"):
-        evaluate_davis_folder(root, results)
-    scores = evaluate_davis_folder(root, results, single_object=True)
-    expected = [
-        literal.evaluate((truth == 1).astype(int), (result == 1).astype(int))
-        for truth, result in pairs
-    ]
-    assert list(scores.global_table().values()) == literal.global_table(expected)
-
-
-def test_single_object_truth_and_many_proposals(folders: Folders) -> None:
-    root, results, pairs = folders
-    for path in (root / "Annotations_unsupervised").rglob("*.png"):
-        ids = np.zeros((40, 60), np.uint8)
-        ids[10:30, 10:40] = 255
-        cv2.imwrite(str(path), ids)
-    scores = evaluate_davis_folder(root, results, single_object=True)
-    truth = np.zeros((4, 40, 60), np.uint8)
-    truth[:, 10:30, 10:40] = 1
-    np.testing.assert_array_equal(scores.sequences[0].J, literal.evaluate(truth, pairs[0][1]).J)
-
-
 def test_results_that_cannot_be_scored(folders: Folders) -> None:
     root, results, _ = folders
     bad = results / "bmx-trees" / "00002.png"
 
     write_label_map(bad, np.ones((41, 60), np.uint8))
     with pytest.raises(ValueError, match=r"bmx-trees/00002.png.*41 x 60.*40 x 60"):
-        evaluate_davis_folder(root, results)
+        evaluate_davis_files(root, results)
     write_label_map(bad, np.full((40, 60), 21, np.uint8))
-    with pytest.raises(ValueError, match=r"bmx-trees/00002.png holds ids .*21.: at most 20"):
-        evaluate_davis_folder(root, results)
-    write_label_map(bad, np.full((40, 60), 255, np.uint8))
-    with pytest.raises(ValueError, match=r"bmx-trees/00002.png holds ids .255.: a result"):
-        evaluate_davis_folder(root, results)
-    ids = np.full((40, 60), 255, np.uint8)
-    ids[0] = 3
-    write_label_map(bad, ids)
-    with pytest.raises(ValueError, match=r"00002.png (mixes 255|holds ids)"):
-        list(map(read_result(root, results, single_object=True).__getitem__, range(3)))
+    with pytest.raises(ValueError, match=r"'bmx-trees', frame 2, has id 21: at most 20"):
+        evaluate_davis_files(root, results)
     bad.write_bytes(bad.read_bytes()[:60])
     with pytest.raises(ValueError, match=r"bmx-trees/00002.png cannot be decoded"):
-        evaluate_davis_folder(root, results)
+        evaluate_davis_files(root, results)
     bad.unlink()
     with pytest.raises(FileNotFoundError, match=r"bmx-trees/00002.png.* of the 3 frames.* 1 have"):
-        evaluate_davis_folder(root, results)
-    with pytest.raises(NotADirectoryError, match="nowhere"):
-        evaluate_davis_folder(root, results / "nowhere")
-    with pytest.raises(FileNotFoundError, match=r"train.txt"):
-        evaluate_davis_folder(root, results, "train")
+        evaluate_davis_files(root, results)
+    with pytest.raises(FileNotFoundError, match="nowhere: no such folder or zip"):
+        evaluate_davis_files(root, results / "nowhere")
+    with pytest.raises(FileNotFoundError, match=r"train.txt: no such list; splits here are val"):
+        evaluate_davis_files(root, results, split="train")
 
 
-def read_result(root: Path, results: Path, *, single_object: bool) -> LabelMaps:
-    [_, video] = read_davis(root, "val")
-    return read_davis_result(results, video, single_object=single_object)
+# ---------------------------------------------------------------- where results lie
 
 
-def test_a_split_without_annotations(folders: Folders) -> None:
+def zipped(folder: Path, path: Path, prefix: str = "") -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*.png")):
+            archive.write(file, prefix + file.relative_to(folder).as_posix())
+        archive.writestr("__MACOSX/._cows", b"x")
+    return path
+
+
+@pytest.mark.parametrize("place", ["zip", "wrapped zip", "wrapped folder", "two levels up"])
+def test_results_are_found_where_users_have_them(
+    folders: Folders, tmp_path: Path, place: str
+) -> None:
+    root, results, pairs = folders
+    path = {
+        "zip": lambda: zipped(results, tmp_path / "a.zip"),
+        "wrapped zip": lambda: zipped(results, tmp_path / "b.zip", "my/results/"),
+        "wrapped folder": lambda: results.rename(tmp_path / "results2" / "davis").parent,
+        "two levels up": lambda: results.rename(tmp_path / "x" / "y" / "z").parents[1],
+    }
+    for folder in ("results2", "x/y"):
+        (tmp_path / folder).mkdir(parents=True)
+    scores = evaluate_davis_files(root, path[place]())
+    expected = [literal.evaluate(*pair) for pair in pairs]
+    assert list(scores.global_table().values()) == literal.global_table(expected)
+
+
+def test_results_that_are_not_there_are_named(folders: Folders, tmp_path: Path) -> None:
     root, results, _ = folders
-    (root / "Annotations_unsupervised").rename(root / "elsewhere")
-    with pytest.raises(ValueError, match=r"'cows' of split 'val' has no annotations"):
-        evaluate_davis_folder(root, results)
+    with pytest.raises(
+        FileNotFoundError, match=r"results/cows holds no .*did you mean .*results\?"
+    ):
+        evaluate_davis_files(root, results / "cows")
+    (tmp_path / "b.zip").write_bytes(b"no zip")
+    with pytest.raises(ValueError, match=r"b\.zip is neither a folder nor a zip"):
+        evaluate_davis_files(root, tmp_path / "b.zip")
+    whole = zipped(results, tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(whole[:80] + bytes(40) + whole[120:])
+    with pytest.raises(ValueError, match=r"a\.zip.bmx-trees.00000\.png cannot be read"):
+        evaluate_davis_files(root, tmp_path / "a.zip")
+
+
+def test_only_some_sequences(folders: Folders) -> None:
+    root, results, pairs = folders
+    scores = evaluate_davis_files(root, results, sequences=["bmx-trees"])
+    assert [s.name for s in scores.sequences] == ["bmx-trees"]
+    assert scores.global_table() == evaluate_davis([("x", *pairs[1])]).global_table()
+
+
+# ---------------------------------------------------------------- protocols
+
+
+def moving_square(num_frames: int, shift: int, value: int) -> np.ndarray:
+    """A square of 40 x 40 pixels in 60 x 200, `shift` pixels to the right from frame 1 on."""
+    ids = np.zeros((num_frames, 60, 200), np.uint8)
+    for t in range(num_frames):
+        ids[t, 10:50, 20 + shift * (t > 0) : 60 + shift * (t > 0)] = value
+    return ids
+
+
+def test_semi_supervised_by_hand() -> None:
+    """Three of five frames count, shifted by 10 of 40 columns; proposals keep their ids."""
+    truth, result = moving_square(5, 0, 2), moving_square(5, 10, 2)
+    truth[0, :5, :5] = result[-1, :5, :5] = 1
+    truth[1:4, :, 150:] = VOID
+    scores = sequence_scores(truth, result, "a", SEMI_SUPERVISED)
+    assert scores.assignment == (1, 2)
+    np.testing.assert_array_equal(scores.J, [[1, 1, 1], [30 / 50] * 3])
+    result[2, 0, 199] = 2  # void is background here, so this pixel is a false one
+    scores = sequence_scores(truth, result, "a", SEMI_SUPERVISED)
+    np.testing.assert_array_equal(scores.J[1], [30 / 50, 1200 / 2001, 30 / 50])
+    result[2] = 3
+    with pytest.raises(ValueError, match=r"frame 2, has id 3: the ground truth has 2 obj"):
+        sequence_scores(truth, result, "a", SEMI_SUPERVISED)
+
+
+def test_single_object_by_hand() -> None:
+    """Whatever is not 0 is the object, 255 and several ids alike; both ends are left out."""
+    truth, result = moving_square(5, 0, 255), moving_square(5, 20, 1)
+    result[:, 10:30] *= 7
+    result[0] = result[4] = 0
+    scores = sequence_scores(truth, result, "a", SINGLE_OBJECT)
+    np.testing.assert_array_equal(scores.J, [[20 / 60] * 3])
+    assert scores.objects == (1,)
+    with pytest.raises(ValueError, match="has 2 frames, and davis-2016 leaves out"):
+        sequence_scores(truth[:2], result[:2], "a", SINGLE_OBJECT)
+
+
+@settings(max_examples=25, deadline=None)
+@given(pairs())
+def test_protocols_are_the_definition_on_other_frames(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    """Where nothing is left to assign, the unsupervised definition gives the same arrays."""
+    truth, result = pair
+    if len(truth) < 3 or not (truth[1:-1] > 0).any():
+        return
+    one = sequence_scores(truth, result, "a", SINGLE_OBJECT)
+    as_one = literal.evaluate((truth > 0).astype(int)[1:-1], (result > 0).astype(int)[1:-1])
+    if (truth[1] > 0).any():
+        np.testing.assert_array_equal(one.J, as_one.J)
+        np.testing.assert_array_equal(one.F, as_one.F)
+
+
+def test_two_folders_of_masks_with_sparse_truth(folders: Folders, tmp_path: Path) -> None:
+    root, results, pairs = folders
+    truth = root / "Annotations_unsupervised" / "480p"
+    (truth / "cows" / "00002.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"3 label maps for the 4 frames.*--protocol masks"):
+        evaluate_davis_files(root, results)
+    scores = evaluate_davis_files(truth, results, MASKS)
+    kept = [0, 1, 3]
+    expected = [literal.evaluate(*pairs[1]), literal.evaluate(*(ids[kept] for ids in pairs[0]))]
+    assert list(scores.global_table().values()) == literal.global_table(expected)
+    with pytest.raises(ValueError, match=r"is a DAVIS root, and protocol masks .*Annotations"):
+        evaluate_davis_files(root, results, MASKS)
+    with pytest.raises(ValueError, match=r"no DAVIS root.*two folders: --protocol masks"):
+        evaluate_davis_files(truth, results)
+    with pytest.raises(ValueError, match=r"no DAVIS root.*did you mean .*DAVIS\?"):
+        evaluate_davis_files(root.parent, results)
+
+
+@pytest.mark.parametrize("protocol", [SEMI_SUPERVISED, SINGLE_OBJECT])
+def test_a_root_is_scored_by_its_own_annotations_alone(
+    folders: Folders, protocol: DavisProtocol
+) -> None:
+    root, results, _ = folders
+    with pytest.raises(NotADirectoryError, match=r"Annotations.480p: .*others than those in"):
+        evaluate_davis_files(root, results, protocol)
+    (root / "Annotations_unsupervised").rename(root / "Annotations")
+    with pytest.raises(NotADirectoryError, match=r"nothing else.*in Annotations;"):
+        evaluate_davis_files(root, results)
+    evaluate_davis_files(root, results, SINGLE_OBJECT)
+    (root / "Annotations").rename(root / "elsewhere")
+    with pytest.raises(NotADirectoryError, match="has no annotations to score against"):
+        evaluate_davis_files(root, results, protocol)
+
+
+def test_masks_of_davis_2016_are_told_from_those_of_2017(folders: Folders) -> None:
+    root, results, pairs = folders
+    for path in (root / "Annotations_unsupervised").rglob("*.png"):
+        cv2.imwrite(str(path), 255 * (read_label_map(path) == 1).astype(np.uint8))
+    with pytest.raises(ValueError, match=r"nothing but 0 and 255.*choose --protocol davis-2016"):
+        evaluate_davis_files(root, results)
+    truth = root / "Annotations_unsupervised" / "480p"
+    scores = evaluate_davis_files(truth, results, SINGLE_OBJECT)
+    one, other = ((t == 1, r > 0) for t, r in (pairs[1], pairs[0]))
+    expected = [literal.evaluate(t[1:-1].astype(int), r[1:-1].astype(int)) for t, r in (one, other)]
+    assert list(scores.global_table().values()) == literal.global_table(expected)
 
 
 # ---------------------------------------------------------------- real masks

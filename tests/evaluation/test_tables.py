@@ -58,7 +58,8 @@ def test_davis_tables_show_the_measures_of_every_object() -> None:
     truth[:, 7:11, 7:11] = 2
     result = np.where(truth == 2, 1, 0).astype(np.uint8)  # object 2 alone, as proposal 1
     scores = evaluate_davis([("bear", truth, result)])
-    objects, overall = davis_tables(scores).split("\n\n")
+    protocol, objects, overall = davis_tables({"ours": scores}).split("\n\n")
+    assert protocol.startswith("davis-2019-unsupervised: ")
     rows = [cells(line) for line in objects.split("\n")]
     assert rows[0] == ["Sequence", "Object", "Proposal", "J&F-Mean", "J-Mean", "F-Mean"]
     assert rows[2:] == [
@@ -80,8 +81,23 @@ def test_youtube_vis_table_shows_categories_with_objects_and_all() -> None:
         categories={1: "person", 2: "fish"},
         per_category={1: nothing, 2: fish},
     )
-    header, _, *rows = (cells(line) for line in youtube_vis_tables(scores).split("\n"))
+    protocol, table = youtube_vis_tables({"ours": scores}, "youtube-vis-2021").split("\n\n")
+    assert protocol.startswith("youtube-vis-2021: ")
+    header, _, *rows = (cells(line) for line in table.split("\n"))
     assert header[:4] == ["Category", "AP", "AP50", "AP75"]
     assert [row[0] for row in rows] == ["fish", "all"]
     for row in rows:
         assert row[1:] == ["25.0", "50.0", "12.5", "-", "25.0", "-", "10.0", "20.0", "30.0"]
+
+
+def test_several_methods_stand_side_by_side() -> None:
+    truth = np.zeros((4, 12, 12), np.uint8)
+    truth[:, 1:5, 1:5] = 1
+    good, bad = (evaluate_davis([("bear", truth, r)]) for r in (truth, 0 * truth))
+    _, objects, overall = davis_tables({"good": good, "bad": bad}).split("\n\n")
+    assert cells(objects.split("\n")[0]) == ["Sequence", "Object", "good", "bad"]
+    assert cells(objects.split("\n")[2]) == ["bear", "1", "100.0", "0.0"]
+    assert [cells(line)[:2] for line in overall.split("\n")[2:]] == [
+        ["good", "100.0"],
+        ["bad", "0.0"],
+    ]

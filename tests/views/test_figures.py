@@ -19,8 +19,9 @@ from PIL import Image
 
 from tagvis_lite.evaluation.davis import DavisScores, evaluate_davis
 from tagvis_lite.video import BACKGROUND, VOID
-from tagvis_lite.views.figures import filmstrip, save, score_bars, tag_histogram
+from tagvis_lite.views.figures import filmstrip, save, tag_histogram
 from tagvis_lite.views.overlay import instance_colours, overlay
+from tagvis_lite.views.scores import score_bars
 
 T, H, W = 6, 24, 40
 RNG = np.random.default_rng(0)
