@@ -13,7 +13,6 @@ from dataclasses import replace
 
 import numpy as np
 from measuring import record
-from scipy.optimize import linear_sum_assignment
 
 from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import InferenceConfig
@@ -27,7 +26,7 @@ from tagvis_lite.video import Prediction
 
 SETS, VIDEOS = 8, 64
 REACH = 1.5
-"""Half the margin: a mode that is farther from every instance seen so far is a new one."""
+"""Half the margin: a mode that is farther from those of all frames before is a new instance."""
 
 
 def linked_frames(prediction: Prediction, config: InferenceConfig) -> np.ndarray:
@@ -40,15 +39,13 @@ def linked_frames(prediction: Prediction, config: InferenceConfig) -> np.ndarray
             prediction.tags[t : t + 1], prediction.semantic_logits[:, t : t + 1].contiguous()
         )
         found = cluster_instances(frame, config)
-        modes = np.array([float(mode) for mode in found.modes.values()])
-        distance = np.abs(modes[:, None] - np.array(known)[None])
-        linked = {int(i): int(j) for i, j in zip(*linear_sum_assignment(distance), strict=True)}
-        for i, n in enumerate(found.modes):
-            j = linked.get(i)
-            if j is None or distance[i, j] > REACH:
+        before = np.array(known)
+        for n, mode in found.modes.items():
+            distance = np.append(np.abs(before - mode), REACH)
+            j = int(distance.argmin())
+            if j == len(before):
                 j = len(known)
-                known.append(0.0)
-            known[j] = float(modes[i])
+                known.append(float(mode))
             ids[t][found.ids[0] == n] = j + 1
     return np.where(ids <= 20, ids, 0)
 

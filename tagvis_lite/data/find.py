@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tagvis_lite.data.davis import read_davis, split_lists
+from tagvis_lite.data.davis import find_list, read_davis, split_lists
 from tagvis_lite.data.images import IMAGE_SUFFIXES, read_image_folder
 from tagvis_lite.data.toy import CATEGORIES, ToyConfig, toy_split, with_frames_to_drop
 from tagvis_lite.data.video_file import read_video_file
@@ -95,22 +95,28 @@ def held_out_split(root: Path) -> str:
 def find_training_data(root: str | Path) -> TrainingData:
     """Training data of a DAVIS or YouTube-VIS root.
 
-    DAVIS has splits `train` and `val`. The validation annotations of YouTube-VIS are not public, so
-    every tenth training video is held out instead.
+    The weights of a run are chosen by its validation videos, so these must not be what is reported:
+    never the split `val` of DAVIS, which Tables II and III of the paper are about, and no split of
+    YouTube-VIS has public annotations but `train`. Every tenth training video is held out instead,
+    unless a root in the layout of DAVIS has a list `validation`, as toy videos and composites have.
 
     Raises:
         NotADirectoryError: no such folder.
-        FileNotFoundError: the root has neither layout, or no split to hold out.
+        FileNotFoundError: the root has neither layout, or no split `train`.
         ValueError: fewer than two videos, of which one is to be held out; or see `read_davis` and
             `read_youtube_vis`.
     """
     root = Path(root).expanduser()
     if not root.is_dir():
         raise NotADirectoryError(f"{root}: no such folder of training data")
-    if split_lists(root):
+    lists = {path.stem for path in split_lists(root)}
+    if "validation" in lists:
         return TrainingData(
-            read_davis(root, "train"), read_davis(root, held_out_split(root)), num_classes=2
+            read_davis(root, "train"), read_davis(root, "validation"), num_classes=2
         )
+    if lists:
+        videos = read_davis(root, "train")
+        return TrainingData(*_every_tenth(videos, find_list(root, "train")), num_classes=2)
     annotations = youtube_vis_splits(root).get("train")
     if annotations is None:
         raise FileNotFoundError(
@@ -118,10 +124,15 @@ def find_training_data(root: str | Path) -> TrainingData:
             "train.json (YouTube-VIS): see data/README.md for both layouts"
         )
     dataset = read_youtube_vis(annotations, root / "train")
-    train = [video for k, video in enumerate(dataset.videos) if k % 10]
-    if not train:
-        raise ValueError(f"{annotations} has one video: training needs two, one to be held out")
-    return TrainingData(train, dataset.videos[::10], num_classes=max(dataset.categories) + 1)
+    num_classes = max(dataset.categories) + 1
+    return TrainingData(*_every_tenth(dataset.videos, annotations), num_classes=num_classes)
+
+
+def _every_tenth(videos: Sequence[Video], where: Path) -> tuple[list[Video], list[Video]]:
+    """The videos to train on, and every tenth, which is held out."""
+    if len(videos) < 2:
+        raise ValueError(f"{where} has one video: training needs two, one to be held out")
+    return [video for k, video in enumerate(videos) if k % 10], list(videos[::10])
 
 
 # ---------------------------------------------------------------- videos

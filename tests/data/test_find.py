@@ -166,18 +166,22 @@ def test_davis_trains_one_class_and_holds_validation_out() -> None:
     assert data.num_classes == 2
 
 
-def test_the_official_name_of_the_validation_split_comes_first(tmp_path: Path) -> None:
+def test_no_weights_are_chosen_on_the_split_that_is_reported(tmp_path: Path) -> None:
+    """`val` of DAVIS is what Tables II and III are about, and `test` is for nothing else."""
     shutil.copytree(DAVIS, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "ImageSets" / "2017" / "val.txt").write_text("toy-test-00003\n")
+    lists = tmp_path / "ImageSets" / "2017"
+    (lists / "validation.txt").rename(lists / "val.txt")
     data = find_training_data(tmp_path)
-    assert [video.name for video in data.validation] == ["toy-test-00003"]
-
-
-def test_davis_without_a_split_to_hold_out(tmp_path: Path) -> None:
-    shutil.copytree(DAVIS, tmp_path, dirs_exist_ok=True)
-    for split in ("validation", "test"):
-        (tmp_path / "ImageSets" / "2017" / f"{split}.txt").unlink()
-    with pytest.raises(FileNotFoundError, match="no split named val"):
+    assert [video.name for video in data.validation] == names("train", 1)
+    assert [video.name for video in data.train] == names("train", 6)[1:]
+    for split in ("val", "test"):
+        (lists / f"{split}.txt").unlink()
+    assert len(find_training_data(tmp_path).train) == 5
+    (lists / "train.txt").write_text("toy-train-00000\n")
+    with pytest.raises(ValueError, match=r"train\.txt has one video: training needs two"):
+        find_training_data(tmp_path)
+    (lists / "train.txt").rename(lists / "val.txt")
+    with pytest.raises(FileNotFoundError, match=r"train"):
         find_training_data(tmp_path)
 
 
