@@ -34,7 +34,7 @@ exclude_patterns = ["**/.*", ".*", "build", "dist", "runs", "data", "tagvis_lite
 
 nb_execution_mode = "off"
 nb_merge_streams = True
-# Of a live view its picture is shown; its script would come from another host.
+# The picture of a live view is an output of its own; its script would come from another host.
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 nb_ipywidgets_js = {}
 myst_enable_extensions = ["dollarmath"]

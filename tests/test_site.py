@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -72,9 +73,8 @@ def stored_texts(lesson: str) -> Iterator[str]:
     notebook = json.loads((ROOT / "notebooks" / f"{lesson}.ipynb").read_text(encoding="utf-8"))
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                text = output["metadata"].get("image/png", {}).get("alt")
-                yield text or "".join(output["data"]["text/plain"])
+            stored = "".join(output.get("data", {}).get("text/html", ""))
+            yield from map(html.unescape, re.findall(r'<img alt="([^"]*)"', stored))
 
 
 def test_documents_are_there(site: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import os
 import re
@@ -18,6 +19,10 @@ from sphinx.util.docutils import SphinxDirective
 
 LINK = re.compile(r"\[([^\[\]]*)\]\(([^()#\s]+)(#[^()\s]*)?\)")
 HTML_LINK = re.compile(r'(<a href=\\?"[^"\\:#]+)\.ipynb')
+IMAGE = re.compile(
+    r'<img alt="(?P<alt>[^"]*)"[^>]*src="data:image/(?P<kind>[^;]+);base64,(?P<file>[^"]+)"'
+)
+"""A picture as `tagvis_lite.views.picture` puts it into a notebook."""
 DOTTED = re.compile(r"[a-z_]+(\.\w+)+")
 LESSON = re.compile(r"(\d\d)_\w+\.ipynb")
 
@@ -27,13 +32,13 @@ class Figure:
     """A picture that is stored in a notebook.
 
     Attributes:
-        name: file name that myst-nb gives it, a hash of its content.
-        png: its content.
+        name: file name made of a hash of its content.
+        file: its content.
         alt: what it shows, in words.
     """
 
     name: str
-    png: bytes
+    file: bytes
     alt: str
 
 
@@ -42,11 +47,11 @@ def figures(notebook: Path) -> list[Figure]:
     found = []
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                png = b64decode("".join(output["data"]["image/png"]))
-                alt = output["metadata"].get("image/png", {}).get("alt")
-                alt = alt or "".join(output["data"].get("text/plain", ""))
-                found.append(Figure(f"{hashlib.sha256(png).hexdigest()}.png", png, alt))
+            for match in IMAGE.finditer("".join(output.get("data", {}).get("text/html", ""))):
+                file = b64decode(match["file"])
+                suffix = match["kind"].partition("+")[0]
+                name = f"{hashlib.sha256(file).hexdigest()}.{suffix}"
+                found.append(Figure(name, file, html.unescape(match["alt"])))
     return found
 
 
@@ -100,13 +105,8 @@ def link_names(doctree: nodes.document, docname: str) -> None:
 
 
 def on_doctree_read(app: Sphinx, doctree: nodes.document) -> None:
-    """Link names, and give the pictures of a lesson the texts that are stored beside them."""
+    """Link names to the API reference."""
     link_names(doctree, app.env.docname)
-    source = Path(app.env.doc2path(app.env.docname))
-    if source.suffix == ".ipynb":
-        texts = {figure.name: figure.alt for figure in figures(source)}
-        for image in doctree.findall(nodes.image):
-            image["alt"] = texts.get(Path(image["uri"]).name) or image.get("alt", "")
 
 
 class Gallery(SphinxDirective):
@@ -124,7 +124,7 @@ class Gallery(SphinxDirective):
                 raise self.error(f"{notebook} stores no figure for the gallery")
             file = pictures / figure.name
             if not file.exists():
-                file.write_bytes(figure.png)
+                file.write_bytes(figure.file)
             page = self.env.app.builder.get_relative_uri(
                 self.env.docname, f"notebooks/{notebook.stem}"
             )

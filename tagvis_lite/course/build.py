@@ -59,7 +59,7 @@ BADGE = (
     "(https://colab.research.google.com/github/{repository}/blob/main/notebooks/{lesson}.ipynb)"
 )
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-"""Needs a live kernel; a picture and a text in its place stay."""
+"""Needs a live kernel."""
 
 
 def lesson_sources() -> list[Path]:
@@ -147,8 +147,6 @@ def normalised(notebook: NotebookNode) -> NotebookNode:
         )
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if not _needs_a_kernel(o)]
-            for output in cell.outputs:
-                output.get("data", {}).pop(WIDGET_VIEW, None)
     return notebook
 
 
@@ -178,8 +176,8 @@ def main(only: Sequence[str] = (), force: bool = False) -> None:
 
 
 def _needs_a_kernel(output: NotebookNode) -> bool:
-    data = output.get("data", {})
-    return WIDGET_VIEW in data and "image/png" not in data
+    """The picture in place of a live view is an output of its own, which stays."""
+    return WIDGET_VIEW in output.get("data", {})
 
 
 def _sha256(source: Path) -> str:

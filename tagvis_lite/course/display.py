@@ -5,7 +5,6 @@ Figures are made without pyplot, so a notebook shows each one once, where `show`
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
@@ -15,8 +14,8 @@ from IPython.display import display
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.rcsetup import cycler
 
-from tagvis_lite.views.figures import alternative_text, png
 from tagvis_lite.views.overlay import COLOURS
+from tagvis_lite.views.picture import alternative_text, picture, pixels, webp
 
 STYLE: Any = {
     "axes.prop_cycle": cycler("color", COLOURS),
@@ -52,10 +51,9 @@ def show(figure: Figure, *, alt: str) -> None:
         ValueError: no title anywhere in the figure, a title that runs into another or out of the
             figure, or an `alt` too short to say what it shows.
     """
-    text = alternative_text(alt)
+    alternative_text(alt)
     _check_titles(figure)
-    data = {"image/png": b64encode(png(figure)).decode("ascii"), "text/plain": text}
-    display(data, metadata={"image/png": {"alt": text}}, raw=True)
+    display(picture(figure, alt))
 
 
 def explore(
@@ -70,34 +68,51 @@ def explore(
 ) -> None:
     """A picture with a slider; in its place a filmstrip where no widget can run.
 
+    Axes whose limits `draw` leaves open hold still: they have room for the plots of all values.
+
     Args:
         draw: draws the picture for one value; the same function draws slider and filmstrip.
         values: where the slider can stand; numbers, or names.
         label: what the slider sets.
-        title: what the reader should take away from the filmstrip.
-        alt: text in its place.
+        title: what the reader should take away.
+        alt: text in place of the filmstrip.
         shown: pictures in the filmstrip, of values spread evenly.
-        size: width and height of one picture in inches.
+        size: width and height of one picture in inches; twice that in the live view.
     """
-    from tagvis_lite.views import FlipBook
-
-    pages = []
-    for value in values:
-        figure = Figure(figsize=(2 * size[0], 2 * size[1]), layout="constrained")
-        draw(figure, value)
-        pages.append(png(figure))
+    from tagvis_lite.views import Player
 
     count = min(shown, len(values))
     places = [round(k * (len(values) - 1) / max(1, count - 1)) for k in range(count)]
     strip = Figure(figsize=(size[0] * len(places), size[1] + 0.35), layout="constrained")
+    figures = [Figure((2 * size[0], 2 * size[1]), layout="constrained") for _ in values]
     parts = strip.subfigures(1, len(places), squeeze=False)[0]
+    for figure, value in zip(figures, values, strict=True):
+        draw(figure, value)
     for part, place in zip(parts, places, strict=True):
         draw(part, values[place])
         part.suptitle(f"{label}: {_name(values[place])}", fontsize=9)
+    _hold_still([*figures, *parts])
     strip.suptitle(title)
     _check_titles(strip)
+    still = picture(strip, alt)
+    pages = [webp([pixels(figure)]) for figure in figures]
     names = [_name(value) for value in values]
-    display(FlipBook(pages, names, label=label, page=len(pages) // 2, picture=png(strip), alt=alt))
+    middle = len(pages) // 2
+    display(Player(pages, names, label=label, title=title, picture=still, page=middle))
+
+
+def _hold_still(figures: Sequence[Figure | SubFigure]) -> None:
+    """Give like axes of all figures the same limits, where the one who drew them set none."""
+    for axes in zip(*(figure.axes for figure in figures), strict=False):
+        if any(axis.images for axis in axes):
+            continue
+        for name in ("x", "y"):
+            free = [axis for axis in axes if getattr(axis, f"get_autoscale{name}_on")()]
+            limits = [getattr(axis, f"get_{name}lim")() for axis in free]
+            lows, highs = [min(pair) for pair in limits], [max(pair) for pair in limits]
+            for axis, (first, last) in zip(free, limits, strict=True):
+                ends = (min(lows), max(highs)) if first < last else (max(highs), min(lows))
+                getattr(axis, f"set_{name}lim")(*ends)
 
 
 def _name(value: Any) -> str:

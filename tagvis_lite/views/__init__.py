@@ -4,11 +4,13 @@ Each is a pure function that is tested alone, and a thin view of what it returns
 drawing in the JavaScript file of the same name. Moving through frames or steps happens in the
 browser, so it also works without a kernel; what needs the model or a loss goes to the kernel.
 
-figures           plots of clips, tags and scores; one text for each
+picture           figures and clips as files with their text, in HTML that every reader shows
 overlay           instances drawn over frames; the colours
+objects           which found instance is which object; outlines and numbers on any map
+figures           plots of clips, tags and scores
 free_tags         descent on free tags, what TagLine shows
 view              View: script and style put together, and a picture where there is no kernel
-flip_book         FlipBook: pictures behind one slider
+player            Player: a clip that plays, or pictures behind one slider
 tag_line          TagLine: tags as free parameters under chosen losses
 tag_space         TagSpace: a prediction in four linked views, clustered again as sliders move
 attention_picker  AttentionPicker: a position and where it looks, over all frames
@@ -22,20 +24,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tagvis_lite.views.attention_picker import AttentionPicker
-    from tagvis_lite.views.flip_book import FlipBook
     from tagvis_lite.views.mask_editor import Change, MaskEditor
+    from tagvis_lite.views.player import Player, play
     from tagvis_lite.views.tag_line import TagLine
     from tagvis_lite.views.tag_space import TagSpace
 
-__all__ = ["AttentionPicker", "Change", "FlipBook", "MaskEditor", "TagLine", "TagSpace"]
+__all__ = ["AttentionPicker", "Change", "MaskEditor", "Player", "TagLine", "TagSpace", "play"]
 
 _HOME = {
     "AttentionPicker": "attention_picker",
     "Change": "mask_editor",
-    "FlipBook": "flip_book",
     "MaskEditor": "mask_editor",
+    "Player": "player",
     "TagLine": "tag_line",
     "TagSpace": "tag_space",
+    "play": "player",
 }
 
 

@@ -19,8 +19,7 @@ async function start({ model, el }) {
   const side = answering === 1 ? ASKING : Math.floor((TILES - (across - 1) * GAP) / across);
 
   const asks = canvas(ASKING, Math.round(ASKING * ratio), "position that asks; arrow keys move it");
-  asks[0].setAttribute("role", "application");
-  asks[0].style.cursor = "crosshair";
+  Object.assign(asks[0].style, { cursor: "crosshair", touchAction: "none" });
   const control = slider(0, images.length - 1, 1, model.get("frame"));
   const row = labelled("asking frame", control, (frame) => `${frame}`);
   const over = element(
@@ -109,18 +108,20 @@ async function start({ model, el }) {
     }
   }
 
-  const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-  const TURNS = { PageUp: -1, PageDown: 1 };
-  asks[0].addEventListener("keydown", (event) => {
-    const move = MOVES[event.key];
-    const turn = TURNS[event.key];
-    if (move === undefined && turn === undefined) return;
-    event.preventDefault();
-    if (turn !== undefined) return put(model, { frame: within(model.get("frame") + turn, images.length) });
+  const by = (down, right) => () =>
     put(model, {
-      row: within(model.get("row") + move[0], rows),
-      column: within(model.get("column") + move[1], columns),
+      row: within(model.get("row") + down, rows),
+      column: within(model.get("column") + right, columns),
     });
+  const turn = (frames) => () =>
+    put(model, { frame: within(model.get("frame") + frames, images.length) });
+  onKeys(asks[0], {
+    ArrowLeft: by(0, -1),
+    ArrowRight: by(0, 1),
+    ArrowUp: by(-1, 0),
+    ArrowDown: by(1, 0),
+    PageUp: turn(-1),
+    PageDown: turn(1),
   });
   function pick(event) {
     const [x, y] = place(event, asks[0], ASKING);
@@ -138,7 +139,7 @@ async function start({ model, el }) {
   over.addEventListener("change", () => put(model, { over: over.value }));
 
   const strip = element("div", { className: "tagvis-tiles" }, ...tiles.map((one) => one.node));
-  strip.style.gridTemplateColumns = `repeat(${across}, ${side}px)`;
+  strip.style.gridTemplateColumns = `repeat(${across}, minmax(0, ${side}px))`;
   group(
     el,
     model,
@@ -153,6 +154,7 @@ async function start({ model, el }) {
 function tile(width, height) {
   const [node, context] = canvas(width, height, "");
   node.removeAttribute("tabindex");
+  node.removeAttribute("role");
   node.setAttribute("aria-hidden", "true"); // its caption says it
   const [name, most, sum] = ["b", "span", "span"].map((tag) => element(tag));
   const bar = element("div", { className: "tagvis-bar" }, element("i"));

@@ -18,7 +18,8 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from tagvis_lite.model.attention import attention_maps
-from tagvis_lite.views.view import View, script, shrunk, still
+from tagvis_lite.views.picture import picture
+from tagvis_lite.views.view import View, script, shrunk
 
 JPEG = (
     cv2.IMWRITE_JPEG_QUALITY,
@@ -192,8 +193,7 @@ class AttentionPicker(View):
         draw_picked(figure, pictures, maps, grid, frame, cell, title)
         levels, peaks = quantised(maps)
         super().__init__(
-            picture=still(figure),
-            alt=alt,
+            picture(figure, alt),
             pictures=[_jpeg(picture) for picture in pictures],
             grid=list(grid),
             answering=maps.shape[2],

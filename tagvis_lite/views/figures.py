@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from tagvis_lite.atomic import write_atomically
 from tagvis_lite.video import BACKGROUND, VOID
+from tagvis_lite.views.objects import draw_objects, matched, name_of, resized
 from tagvis_lite.views.overlay import instance_colours, overlay
 
 
@@ -25,6 +26,8 @@ def filmstrip(
     columns: int = 4,
 ) -> Figure:
     """One video in rows: frames, tags of the predicted foreground, instances, ground truth.
+
+    Instances have the number and colour of the object they match; grey ones, '?', match none.
 
     Args:
         frames: uint8, T x H x W x 3.
@@ -41,6 +44,8 @@ def filmstrip(
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08))
     axes = figure.subplots(len(rows), len(shown), squeeze=False)
     low, high = _tag_range(tags, predicted)
+    if ground_truth is not None:
+        predicted = matched(predicted, ground_truth)
     for column, t in enumerate(shown):
         pictures = [frames[t], None, overlay(frames[t], predicted[t])]
         if ground_truth is not None:
@@ -57,6 +62,11 @@ def filmstrip(
             extent=(-0.5, width - 0.5, height - 0.5, -0.5),
         )
         axes[1, column].set_facecolor("black")
+        axes[1, column].set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+        draw_objects(axes[2, column], predicted[t], width=0.8)
+        if ground_truth is not None:
+            draw_objects(axes[1, column], ground_truth[t], numbers=False)
+            draw_objects(axes[3, column], ground_truth[t], width=0.8)
         axes[0, column].set_title(f"t = {t}", fontsize=9)
     for row, name in enumerate(rows):
         axes[row, 0].set_ylabel(name, fontsize=9)
@@ -91,7 +101,9 @@ def tag_histogram(
             bins=bins,
             stacked=True,
             color=[colours[n] for n in instances],
-            label=[f"instance {n}" for n in instances],
+            label=[f"instance {name_of(n)}" for n in instances],
+            edgecolor="#333333",
+            linewidth=0.3,
         )
         columns = 1 + (len(instances) - 1) // 10
         figure.legend(loc="outside right upper", fontsize=8, ncols=columns)
@@ -107,40 +119,32 @@ def tag_histogram(
     return figure
 
 
+def tag_pictures(
+    tags: np.ndarray, ids: np.ndarray, limits: tuple[float, float] | None = None
+) -> np.ndarray:
+    """Tag maps as a clip to play: viridis inside instances, faint outside, at the size of the tags.
+
+    Args:
+        tags: float, T x h x w.
+        ids: uint8, T x H x W: the instances.
+        limits: tags of the darkest and the lightest colour; all but stray ones when not given.
+
+    Returns:
+        uint8, T x h x w x 3.
+    """
+    low, high = limits or _tag_range(tags, ids)
+    shades = matplotlib.colormaps["viridis"](np.clip((tags - low) / (high - low), 0, 1))[..., :3]
+    inside = resized(ids != BACKGROUND, tags.shape[1:])[..., None]
+    return np.round(255 * np.where(inside, shades, 0.25 * shades)).astype(np.uint8)
+
+
 def _tag_range(tags: np.ndarray, ids: np.ndarray) -> tuple[float, float]:
     """Range that holds all but stray tags of the instances."""
-    small = np.stack([resized(frame != BACKGROUND, tags.shape[1:]) for frame in ids])
+    small = resized(ids != BACKGROUND, tags.shape[1:])
     values = tags[small] if small.any() else tags
     low, high = np.quantile(values, [0.005, 0.995])
     margin = 0.05 * (high - low) + 1e-3
     return float(low - margin), float(high + margin)
-
-
-def resized(ids: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A mask or label map, H x W, at another size, by nearest pixel."""
-    rows = (np.arange(shape[0]) + 0.5) * ids.shape[0] / shape[0]
-    columns = (np.arange(shape[1]) + 0.5) * ids.shape[1] / shape[1]
-    return ids[rows.astype(int)][:, columns.astype(int)]
-
-
-def alternative_text(alt: str) -> str:
-    """The text in place of a picture, in one line.
-
-    Raises:
-        ValueError: fewer than six words.
-    """
-    words = alt.split()
-    if len(words) < 6:
-        raise ValueError(f"alt text {alt!r} is too short: say what the picture shows")
-    return " ".join(words)
-
-
-def png(figure: Figure) -> bytes:
-    """The figure as a PNG file for notebooks: 80 dots an inch, on white in any theme."""
-    buffer = io.BytesIO()
-    options = {"optimize": True}
-    figure.savefig(buffer, format="png", dpi=80, facecolor="white", pil_kwargs=options)
-    return buffer.getvalue()
 
 
 def save(figure: Figure, path: Path) -> None:

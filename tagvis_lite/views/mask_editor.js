@@ -20,7 +20,6 @@ async function start({ model, el }) {
   const panels = ["areas, which J counts", "outlines, which F counts"].map((name, k) => {
     const [node, context] = canvas(wide, high, `${name}; ${help}`);
     if (k) node.setAttribute("tabindex", "-1"); // the first takes the keys for both
-    node.setAttribute("role", "application");
     node.style.cursor = "move";
     node.style.touchAction = "none";
     return { node, context };
@@ -138,18 +137,12 @@ async function start({ model, el }) {
     context.strokeRect(0.5, 0.5, wide - 1, high - 1);
   }
 
-  const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  const GROWS = { "+": 1, "=": 1, "-": -1 };
   const move = (right, down) => put(model, { right: kept(right, furthest), down: kept(down, furthest) });
   for (const { node } of panels) {
-    node.addEventListener("keydown", (event) => {
-      const step = MOVES[event.key];
-      const by = GROWS[event.key];
-      if (step === undefined && by === undefined) return;
-      event.preventDefault();
-      if (by !== undefined) return put(model, { grow: kept(model.get("grow") + by, most) });
-      move(model.get("right") + step[0], model.get("down") + step[1]);
-    });
+    const by = (right, down) => () => move(model.get("right") + right, model.get("down") + down);
+    const grown = (pixels) => () => put(model, { grow: kept(model.get("grow") + pixels, most) });
+    const arrows = { ArrowLeft: by(-1, 0), ArrowRight: by(1, 0), ArrowUp: by(0, -1), ArrowDown: by(0, 1) };
+    onKeys(node, { ...arrows, "+": grown(1), "=": grown(1), "-": grown(-1) });
     let held = null;
     node.addEventListener("pointerdown", (event) => {
       node.setPointerCapture(event.pointerId);
@@ -188,7 +181,8 @@ async function start({ model, el }) {
     said,
   );
   draw();
-  return follow(model, ["right", "down", "grow", "radius"], draw);
+  const stops = [follow(model, ["right", "down", "grow", "radius"], draw), followTheme(draw)];
+  return () => stops.forEach((stop) => stop());
 }
 
 const share = (part, all) => (all ? part / all : NaN);

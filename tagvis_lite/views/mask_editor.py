@@ -20,7 +20,8 @@ from matplotlib.figure import Figure
 from tagvis_lite.evaluation.boundary import on_boundary
 from tagvis_lite.evaluation.mask_scores import mask_scores, near
 from tagvis_lite.views.overlay import COLOURS
-from tagvis_lite.views.view import View, script, still
+from tagvis_lite.views.picture import picture
+from tagvis_lite.views.view import View, script
 
 NOTHING, BOTH, TOO_MUCH, MISSED, NEAR = range(5)
 """Kinds of pixels. `BOTH`: in both masks, or boundary that matches. `NEAR`: in the disk around the
@@ -224,8 +225,7 @@ class MaskEditor(View):
         sized = np.stack([changed(mask, Change(grow=g)) for g in range(-most, most + 1)])
         first = changes[0]
         super().__init__(
-            picture=still(figure),
-            alt=alt,
+            picture(figure, alt),
             truth=truth.astype(np.uint8).tobytes(),
             sized=sized.astype(np.uint8).tobytes(),
             size=list(truth.shape),

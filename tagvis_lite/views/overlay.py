@@ -23,18 +23,24 @@ OKABE_ITO = np.array(
 COLOURS = [
     f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in OKABE_ITO[[4, 0, 2, 6, 1, 5, 3]]
 ]
-"""The same as hex strings, those that read best on white first, the pale yellow last."""
+"""Colours of instances 1, 2, ... in every picture and plot, as hex strings: those that read best on
+white first, the pale yellow last."""
+
+UNMATCHED = range(200, 255)
+"""Numbers of found instances that match no object (`objects.matched`); all are drawn grey."""
 
 
 def instance_colours() -> np.ndarray:
-    """A colour for each id, uint8 256 x 3: black background, Okabe-Ito in turn, grey void.
+    """A colour for each id, uint8 256 x 3: black background, `COLOURS` in turn, grey void.
 
     Each further round of seven is a third darker, so ids 1 and 8 differ too.
     """
     colours = np.zeros((256, 3), dtype=np.uint8)
-    rounds, places = np.divmod(np.arange(254), len(OKABE_ITO))
+    rounds, places = np.divmod(np.arange(254), len(COLOURS))
     darker = np.maximum(0.25, (2 / 3) ** rounds)[:, None]
-    colours[1:VOID] = np.round(OKABE_ITO[places] * darker).astype(np.uint8)
+    palette = np.array([[int(colour[k : k + 2], 16) for k in (1, 3, 5)] for colour in COLOURS])
+    colours[1:VOID] = np.round(palette[places] * darker).astype(np.uint8)
+    colours[UNMATCHED] = 165
     colours[VOID] = 128
     return colours
 

@@ -20,10 +20,10 @@ from tagvis_lite.config import LossConfig
 from tagvis_lite.losses import tagging_loss, tagging_terms
 from tagvis_lite.views.free_tags import descend, draw_frames, draw_line
 from tagvis_lite.views.overlay import COLOURS
-from tagvis_lite.views.view import View, script, still
+from tagvis_lite.views.picture import picture
+from tagvis_lite.views.view import View, script
 
 TERMS = ("spectra", "specter", "tempra", "temper")
-RANGES = ("unbounded", "sigmoid")
 MOST_INSTANCES = 8
 
 
@@ -196,8 +196,7 @@ class TagLine(View):
         figure = Figure(figsize=(7.5, 2.6 if len(self._ids) == 1 else 3.0), layout="constrained")
         draw_roll(figure, first, self._ids, title)
         super().__init__(
-            picture=still(figure),
-            alt=alt,
+            picture(figure, alt),
             instances=int(self._ids.max()),
             margin=margin,
             on=list(on),

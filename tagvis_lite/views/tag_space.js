@@ -1,11 +1,9 @@
-const LOW = 160;
 const LEFT = 44;
 const RIGHT = 8;
 const BOTTOM = 36;
 const BINS = 60;
 const MOST_DOTS = 5000;
 const FAINT = 70; // of 255: opacity of tags outside all instances
-const PATIENCE = 2000; // ms without an answer of the kernel before the reader is told
 
 function start({ model, el }) {
   const [T, H, W, h, w] = model.get("size");
@@ -14,10 +12,12 @@ function start({ model, el }) {
   const tags = typed(model.get("tags"), Float32Array);
   const colours = typed(model.get("colours"), Uint8Array);
   const shades = typed(model.get("shades"), Uint8Array);
-  const tall = Math.round(Math.min(300, (350 * H) / W));
-  const wide = Math.round((tall * W) / H);
-  const WIDTH = Math.max(280, wide);
-  let ids, dots;
+  const largest = Math.round(Math.min(300, (350 * H) / W) * (W / H));
+  let wide = largest; // of the pictures; all four panels follow the width that there is
+  let tall = Math.round((wide * H) / W);
+  let WIDTH = Math.max(280, wide);
+  let LOW = 160;
+  let ids, dots, most;
   let cursor = null; // [row, column] of a pixel of the tag map
   let band = null; // the tag in the middle of a band as wide as the bandwidth
 
@@ -102,12 +102,14 @@ function start({ model, el }) {
   }
   const kept = new Map(); // pictures of a frame, until there are new instances
   function drawPictures(t) {
-    if (!kept.has(t)) kept.set(t, [picture(t), tagMap(t)]);
+    if (!kept.has(t)) kept.set(t, [picture(t), tagMap(t), middles(ids.subarray(t * h * w), h, w)]);
     const lit = band === null ? null : shadow(t);
     [frameInk, mapInk].forEach((context, k) => {
       context.clearRect(0, 0, wide, tall);
       enlarge(context, kept.get(t)[k]);
       if (lit) enlarge(context, lit);
+      for (const [id, [row, column]] of kept.get(t)[2])
+        print(context, nameOf(id), ((column + 0.5) * wide) / w, ((row + 0.5) * tall) / h);
       if (cursor) cross(context);
     });
   }
@@ -149,19 +151,28 @@ function start({ model, el }) {
     }
   }
   /** From and to along the axis of tags, as shares of its length. */
+  const nameOf = (id) => model.get("instances")[String(id)]?.name ?? String(id);
   const bandShares = () =>
     [-0.5, 0.5].map((side) => clamp(share(band + side * model.get("bandwidth")), 0, 1));
 
-  function drawHeaps(t) {
+  function heapsOf(t) {
     const counts = new Map();
     for (let k = t * h * w; k < (t + 1) * h * w; k++) {
       if (!ids[k]) continue;
       if (!counts.has(ids[k])) counts.set(ids[k], new Array(BINS).fill(0));
       counts.get(ids[k])[clamp(Math.floor(share(tags[k]) * BINS), 0, BINS - 1)] += 1;
     }
-    const sum = (_, b) => [...counts.values()].reduce((total, own) => total + own[b], 0);
-    const most = Math.max(1, ...Array.from({ length: BINS }, sum));
-    const named = ticks(low, high).map(([tag, name]) => [along(share(tag)), name]);
+    return counts;
+  }
+  const highest = (counts) =>
+    Math.max(
+      ...Array.from({ length: BINS }, (_, b) =>
+        [...counts.values()].reduce((total, own) => total + own[b], 0),
+      ),
+    );
+  function drawHeaps(t) {
+    const counts = heapsOf(t);
+    const named = ticks(low, high, WIDTH / 60).map(([tag, name]) => [along(share(tag)), name]);
     const name = "tag (dotted: modes of the clip)";
     const text = axes(heapInk, named, [[up(1), most], [up(0), 0]], name, "pixels");
     scale(heapInk, false);
@@ -179,6 +190,9 @@ function start({ model, el }) {
     for (const { mode } of Object.values(model.get("instances")))
       line(heapInk, [along(share(mode)), up(1)], [along(share(mode)), up(0)]);
     heapInk.setLineDash([]);
+    for (const [id, { mode }] of Object.entries(model.get("instances")))
+      print(heapInk, nameOf(id), along(share(mode)), up(1) + 6);
+    heapInk.strokeStyle = heapInk.fillStyle = text;
     if (band !== null) {
       const [from, to] = bandShares();
       heapInk.globalAlpha = 0.2;
@@ -190,7 +204,7 @@ function start({ model, el }) {
 
   const slot = (t) => along((t + 0.5) / T);
   function drawTracks(t) {
-    const every = Math.max(1, Math.ceil(T / 8));
+    const every = Math.max(1, Math.ceil((30 * T) / WIDTH));
     const named = Array.from({ length: T }, (_, k) => [slot(k), k]).filter(([, k]) => k % every === 0);
     const levels = ticks(low, high, 4).map(([tag, name]) => [up(share(tag)), name]);
     const text = axes(trackInk, named, levels, "frame", "tag");
@@ -225,7 +239,7 @@ function start({ model, el }) {
     const id = ids[index()];
     const found = model.get("instances")[String(id)];
     const what = found
-      ? `instance ${id}, ${found.category}, score ${found.score.toFixed(2)}`
+      ? `instance ${found.name}, ${found.category}, score ${found.score.toFixed(2)}`
       : "background";
     return `pixel (${cursor[0]}, ${cursor[1]}), tag ${tagAt().toFixed(2)}, ${what}`;
   }
@@ -254,20 +268,21 @@ function start({ model, el }) {
   }
   function renew() {
     ids = typed(model.get("ids"), Uint8Array);
+    most = Math.max(1, ...Array.from({ length: T }, (_, t) => highest(heapsOf(t)))); // of all frames
     kept.clear();
     const inside = [];
     ids.forEach((id, k) => id && inside.push(k));
     const step = Math.max(1, Math.ceil(inside.length / MOST_DOTS));
     dots = inside.filter((_, k) => k % step === 0);
-    const entries = Object.entries(model.get("instances")).map(([id, { category, score }]) => {
+    const entries = Object.entries(model.get("instances")).map(([id, { name, category, score }]) => {
       const patch = element("span", { textContent: "\u25a0 " });
       patch.style.color = colour(Number(id));
-      const entry = element("span", {}, patch, `${id} ${category} ${score.toFixed(2)}`);
+      patch.setAttribute("aria-hidden", "true");
+      const entry = element("span", {}, patch, `${name} ${category} ${score.toFixed(2)}`);
       entry.dataset.id = id;
       return entry;
     });
     legend.replaceChildren(...(entries.length ? entries : ["no instance at this threshold"]));
-    problem.textContent = model.get("problem");
     draw();
   }
 
@@ -278,24 +293,15 @@ function start({ model, el }) {
   const frameRow = labelled("frame", control, (value) => value);
   control.addEventListener("input", () => setFrame(Number(control.value)));
 
+  const [ask, stopAsking] = asker(model, problem);
   const timers = {};
-  const stops = [() => Object.values(timers).forEach(clearTimeout)];
-  function later(name, milliseconds, act) {
-    clearTimeout(timers[name]);
-    timers[name] = setTimeout(act, milliseconds);
-  }
-  const asked = () => ["threshold", "bandwidth"].map((name) => model.get(name));
+  const stops = [() => Object.values(timers).forEach(clearTimeout), stopAsking];
   const choice = (name, min, max, step) => {
     const node = slider(min, max, step, model.get(name));
-    node.addEventListener("input", () =>
-      later(name, 60, () => {
-        put(model, { [name]: Number(node.value) });
-        later("answer", PATIENCE, () => {
-          if (String(model.get("answered")) === String(asked())) return;
-          problem.textContent = "No answer: threshold and bandwidth need a running kernel.";
-        });
-      }),
-    );
+    node.addEventListener("input", () => {
+      clearTimeout(timers[name]); // the kernel is asked once a slider rests
+      timers[name] = setTimeout(() => ask({ [name]: Number(node.value) }), 120);
+    });
     const row = labelled(name, node, (value) => Number(value).toFixed(2));
     stops.push(
       follow(model, [name], () => {
@@ -308,10 +314,11 @@ function start({ model, el }) {
   const rows = [choice("threshold", 0.05, 0.95, 0.05), choice("bandwidth", 0.05, 3, 0.05)];
   for (const row of [frameRow, ...rows]) row.querySelector("input").style.width = "120px";
 
+  const panels = [];
   const titled = (title, node) => {
     const caption = element("figcaption", { textContent: title });
     const panel = element("figure", { className: "tagvis-panel" }, caption, node);
-    panel.style.width = `${WIDTH}px`;
+    panels.push(panel);
     return panel;
   };
   const root = group(
@@ -335,13 +342,13 @@ function start({ model, el }) {
     problem,
   );
 
-  const arrows = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
   /** Calls `act(rows, columns)` for an arrow key on a node. */
   function onArrows(node, act) {
-    node.addEventListener("keydown", (event) => {
-      if (!arrows[event.key]) return;
-      event.preventDefault();
-      act(...arrows[event.key]);
+    onKeys(node, {
+      ArrowUp: () => act(-1, 0),
+      ArrowDown: () => act(1, 0),
+      ArrowLeft: () => act(0, -1),
+      ArrowRight: () => act(0, 1),
     });
   }
   function pointAt(row, column) {
@@ -349,10 +356,13 @@ function start({ model, el }) {
     draw();
   }
   for (const node of [frameNode, mapNode]) {
-    node.addEventListener("pointermove", (event) => {
+    node.style.touchAction = "none";
+    const point = (event) => {
       const [x, y] = place(event, node, wide);
       pointAt(Math.floor((y * h) / tall), Math.floor((x * w) / wide));
-    });
+    };
+    node.addEventListener("pointermove", point);
+    node.addEventListener("pointerdown", point);
     onArrows(node, (rows, columns) => {
       const [row, column] = cursor ?? [h >> 1, w >> 1];
       pointAt(row + rows, column + columns);
@@ -362,31 +372,66 @@ function start({ model, el }) {
     band = tag === null ? null : clamp(tag, low, high);
     draw();
   }
-  heapNode.addEventListener("pointermove", (event) => {
+  const bandAt = (event) => {
     const x = (place(event, heapNode, WIDTH)[0] - LEFT) / (WIDTH - LEFT - RIGHT);
     setBand(low + x * (high - low));
-  });
+  };
+  heapNode.style.touchAction = trackNode.style.touchAction = "pan-y";
+  heapNode.addEventListener("pointermove", bandAt);
+  heapNode.addEventListener("pointerdown", bandAt);
   heapNode.addEventListener("pointerleave", () => setBand(null));
   heapNode.addEventListener("blur", () => setBand(null));
   onArrows(heapNode, (rows, columns) => {
     setBand((band ?? (low + high) / 2) + ((columns - rows) * (high - low)) / BINS);
   });
-  trackNode.addEventListener("pointerdown", (event) => {
+  const frameAt = (event) => {
     const x = (place(event, trackNode, WIDTH)[0] - LEFT) / (WIDTH - LEFT - RIGHT);
     setFrame(Math.floor(x * T));
-  });
+  };
+  trackNode.addEventListener("pointerdown", frameAt);
+  trackNode.addEventListener("pointermove", (event) => event.buttons && frameAt(event));
   onArrows(trackNode, (_, columns) => setFrame(model.get("frame") + columns));
 
+  function arrange(room) {
+    const half = Math.floor((room - 22) / 2);
+    const most = Math.max(110, Math.min(largest, (0.42 * innerHeight * W) / H)); // two rows in sight
+    wide = Math.round(clamp(half, 110, most));
+    tall = Math.round((wide * H) / W);
+    WIDTH = Math.max(wide, clamp(half, 110, 280));
+    LOW = clamp(Math.round(0.57 * WIDTH), 90, 160);
+    for (const node of [frameNode, mapNode]) fit(node, wide, tall);
+    for (const node of [heapNode, trackNode]) fit(node, WIDTH, LOW);
+    for (const panel of panels) panel.style.width = `${WIDTH}px`;
+    if (ids) draw();
+  }
   renew();
   stops.push(
-    follow(model, ["answered"], renew),
+    follow(model, ["ids", "instances"], renew),
     follow(model, ["frame"], () => {
       control.value = model.get("frame");
       frameRow.show();
       draw();
     }),
     followTheme(draw),
+    followWidth(root, arrange),
   );
   return () => stops.forEach((stop) => stop());
+}
+
+/** For each instance of a frame the pixel furthest from its outline, where its number is printed. */
+function middles(ids, h, w) {
+  const depth = new Uint16Array(h * w);
+  const pass = (k, others) => {
+    const near = others.map(([inside, other]) => (inside && ids[other] === ids[k] ? depth[other] : 0));
+    return 1 + Math.min(...near);
+  };
+  for (let k = 0; k < h * w; k++)
+    depth[k] = pass(k, [[k % w > 0, k - 1], [k >= w, k - w]]);
+  const best = new Map();
+  for (let k = h * w - 1; k >= 0; k--) {
+    depth[k] = Math.min(depth[k], pass(k, [[k % w < w - 1, k + 1], [k < (h - 1) * w, k + w]]));
+    if (ids[k] && depth[k] > (depth[best.get(ids[k])] ?? 0)) best.set(ids[k], k);
+  }
+  return [...best].map(([id, k]) => [id, [Math.floor(k / w), k % w]]);
 }
 export default { render: (view) => whenThere(view.model, "ids", () => start(view)) };

@@ -19,9 +19,10 @@ from matplotlib.figure import Figure
 from tagvis_lite.config import InferenceConfig
 from tagvis_lite.instances import Instances, Prepared, cluster_instances, prepare
 from tagvis_lite.video import BACKGROUND, Prediction
-from tagvis_lite.views.figures import resized
-from tagvis_lite.views.overlay import instance_colours, overlay
-from tagvis_lite.views.view import View, script, shrunk, still
+from tagvis_lite.views.objects import draw_objects, name_of, numbers_like, renumbered, resized
+from tagvis_lite.views.overlay import UNMATCHED, instance_colours, overlay
+from tagvis_lite.views.picture import picture
+from tagvis_lite.views.view import View, script, shrunk
 
 BINS = 60
 LONGEST_SIDE = 256
@@ -74,17 +75,20 @@ def draw_tag_space(
     (frame, tag_map), (heaps, tracks) = figure.subplots(2, 2)
     ids, colours = instances.ids, instance_colours() / 255
     frame.imshow(overlay(frames[t], resized(ids[t], frames.shape[1:3])))
+    draw_objects(frame, ids[t], frames.shape[1:3], width=0.8)
     frame.set_title(f"frame {t}")
     low, high = _limits(tags, ids)
     opacity = np.where(ids[t] == BACKGROUND, 0.27, 1.0)
     tag_map.imshow(tags[t], vmin=low, vmax=high, cmap="viridis", alpha=opacity)
+    draw_objects(tag_map, ids[t])
     tag_map.set_title("its tags, faint outside")
     for axis in (frame, tag_map):
         axis.set(xticks=[], yticks=[])
     edges = np.linspace(low, high, BINS + 1)
     base = np.zeros(BINS)
     for n, counts in histogram(tags[t], ids[t], edges).items():
-        heaps.bar(edges[:-1], counts, np.diff(edges), base, align="edge", color=colours[n])
+        heaps.stairs(base + counts, edges, baseline=base, fill=True, color=colours[n])
+        heaps.stairs(base + counts, edges, color="#333333", linewidth=0.6)
         base += counts
         heaps.axvline(float(instances.modes[n]), color="black", linewidth=0.8, linestyle=":")
     heaps.set(xlabel="tag", ylabel="pixels", xlim=(low, high))
@@ -93,7 +97,9 @@ def draw_tag_space(
         seen = np.flatnonzero((ids == n).any(axis=(1, 2)))
         means = np.array([tags[k][ids[k] == n].mean() for k in seen])
         spreads = np.array([tags[k][ids[k] == n].std() for k in seen])
-        tracks.plot(seen, means, color=colours[n])
+        tracks.plot(seen, means, color="#333333", linewidth=2.4)
+        tracks.plot(seen, means, color=colours[n], linewidth=1.6)
+        tracks.annotate(name_of(n), (seen[-1], means[-1]), (4, -3), textcoords="offset points")
         tracks.fill_between(seen, means - spreads, means + spreads, color=colours[n], alpha=0.25)
     tracks.axvline(t, color="black", linewidth=0.8)
     tracks.set(xlabel="frame", ylabel="tag", ylim=(low, high))
@@ -111,10 +117,9 @@ class TagSpace(View):
         frames: bytes, uint8, T x H x W x 3. `size` is T, H, W, h, w.
         tags: bytes, float32, T x h x w, and `limits`, the tags that the views show.
         ids: bytes, uint8, T x h x w.
-        instances: for each id its mode, category and score.
+        instances: for each id its name, mode, category and score.
         frame: that is shown.
         threshold, bandwidth: what the sliders stand at.
-        answered: threshold and bandwidth that `ids` and `instances` or `problem` are for.
         problem: why these could not be used; empty if they could.
         colours, shades: bytes, uint8, 256 x 3: of ids, and of tags from low to high.
     """
@@ -130,7 +135,6 @@ class TagSpace(View):
     frame = traitlets.Int(0).tag(sync=True)
     threshold = traitlets.Float().tag(sync=True)
     bandwidth = traitlets.Float().tag(sync=True)
-    answered = traitlets.List(traitlets.Float()).tag(sync=True)
     problem = traitlets.Unicode().tag(sync=True)
     colours = traitlets.Bytes(instance_colours().tobytes()).tag(sync=True)
     shades = traitlets.Bytes().tag(sync=True)
@@ -144,6 +148,7 @@ class TagSpace(View):
         title: str,
         alt: str,
         categories: Mapping[int, str] | None = None,
+        truth: np.ndarray | None = None,
         frame: int = 0,
     ) -> None:
         """Show a prediction.
@@ -155,6 +160,9 @@ class TagSpace(View):
             title: what the reader should see in the picture in its place.
             alt: text in its place.
             categories: name of each category.
+            truth: uint8, T x H x W: instances that match an object of it have its number and
+                colour, and the others are grey. Without it, numbers are as first found. Either way
+                an instance keeps its number while sliders move.
             frame: that is shown first.
 
         Raises:
@@ -168,13 +176,16 @@ class TagSpace(View):
         self._prepared, self._config = prepare(prediction), config
         self._categories = dict(categories or {})
         found = recluster(self._prepared, config, config.foreground, config.bandwidth)
-        figure = Figure(figsize=(5.8, 4.3), layout="constrained")
+        self._like, self._others = found.ids, range(1, 255)
+        if truth is not None:
+            self._like, self._others = truth, UNMATCHED
+        found = self._named(found)
+        figure = Figure(figsize=(7.2, 5.4), layout="constrained")
         draw_tag_space(figure, frames, tags, found, frame, title)
         small = np.stack([shrunk(picture, LONGEST_SIDE) for picture in frames])
         shades = matplotlib.colormaps["viridis"](np.arange(256))[:, :3] * 255
         super().__init__(
-            picture=still(figure),
-            alt=alt,
+            picture(figure, alt),
             frames=small.tobytes(),
             tags=tags.astype(np.float32).tobytes(),
             size=[*small.shape[:3], *tags.shape[1:]],
@@ -182,7 +193,6 @@ class TagSpace(View):
             frame=frame,
             threshold=config.foreground,
             bandwidth=config.bandwidth,
-            answered=[config.foreground, config.bandwidth],
             shades=shades.round().astype(np.uint8).tobytes(),
             **self._as_traits(found),
         )
@@ -193,18 +203,26 @@ class TagSpace(View):
         for n, mode in found.modes.items():
             category = found.categories[n]
             name = self._categories.get(category, f"category {category}")
-            table[str(n)] = {"mode": mode, "category": name, "score": found.scores[n]}
+            own = {"mode": mode, "category": name, "score": found.scores[n]}
+            table[str(n)] = {"name": name_of(n), **own}
         return {"ids": found.ids.tobytes(), "instances": table}
+
+    def _named(self, found: Instances) -> Instances:
+        """The same instances under the numbers of the objects or instances that they match."""
+        numbers = numbers_like(found.ids, self._like, self._others)
+        of = {name: getattr(found, name) for name in ("modes", "categories", "scores")}
+        renamed = {name: {numbers[n]: v for n, v in values.items()} for name, values in of.items()}
+        return replace(found, ids=renumbered(found.ids, numbers), **renamed)
 
     def _recluster(self, _change: object) -> None:
         chosen = [self.threshold, self.bandwidth]
         try:
-            found = self._as_traits(recluster(self._prepared, self._config, *chosen))
-            problem = ""
+            again = recluster(self._prepared, self._config, *chosen)
+            found, problem = self._as_traits(self._named(again)), ""
         except ValueError as error:
             found, problem = {}, str(error)
         with self.hold_sync():
-            for name, value in {**found, "problem": problem, "answered": chosen}.items():
+            for name, value in {**found, "problem": problem}.items():
                 self.set_trait(name, value)
 
 

@@ -8,19 +8,38 @@ function element(name, { attributes = {}, ...properties } = {}, ...children) {
   return node;
 }
 
-/** The root of a view: a named group whose keys stay here and do not reach the notebook. */
+/** Keys that a view leaves to the notebook and the browser: shortcuts, and those that lead out. */
+const passes = (event) =>
+  event.ctrlKey ||
+  event.metaKey ||
+  event.altKey ||
+  /^(Escape|Tab|F\d+)$/.test(event.key) ||
+  (event.shiftKey && event.key === "Enter");
+
+/** The root of a view: a named group. Plain keys stay here: in a notebook they would cut cells. */
 function group(el, model, ...children) {
   const root = element(
     "div",
-    {
-      className: "tagvis",
-      attributes: { role: "group", "aria-label": model.get("alt"), "data-lm-suppress-shortcuts": "true" },
-    },
+    { className: "tagvis", attributes: { role: "group", "aria-label": model.get("alt") } },
     ...children,
   );
-  root.addEventListener("keydown", (event) => event.stopPropagation());
+  root.addEventListener("keydown", (event) => passes(event) || event.stopPropagation());
+  // JupyterLab listens before the view does, and asks for this attribute.
+  const suppress = (event) =>
+    root.contains(event.target) &&
+    root.toggleAttribute("data-lm-suppress-shortcuts", !passes(event));
+  window.addEventListener("keydown", suppress, true);
   el.append(root);
   return root;
+}
+
+/** Call `acts[key](event)` for keys on a node, which are then used up. */
+function onKeys(node, acts) {
+  node.addEventListener("keydown", (event) => {
+    if (passes(event) || !acts[event.key]) return;
+    event.preventDefault();
+    acts[event.key](event);
+  });
 }
 
 /** A labelled control: the label, the control, and a read-out that `say` fills. */
@@ -47,18 +66,41 @@ function announcer() {
 
 /** A canvas of CSS size width x height, sharp on any screen, that can be reached by keyboard. */
 function canvas(width, height, label) {
-  const scale = Math.max(1, window.devicePixelRatio || 1);
   const node = element("canvas", {
-    width: Math.round(width * scale),
-    height: Math.round(height * scale),
     tabIndex: 0,
-    attributes: { role: "img", "aria-label": label },
+    attributes: { role: "application", "aria-label": label },
   });
-  node.style.width = `${width}px`;
-  node.style.maxWidth = "100%";
-  const context = node.getContext("2d");
-  context.setTransform(scale, 0, 0, scale, 0, 0);
-  return [node, context];
+  fit(node, width, height);
+  return [node, node.getContext("2d")];
+}
+
+/** Give a canvas another CSS size; what was drawn is lost. */
+function fit(node, width, height) {
+  const scale = Math.max(1, window.devicePixelRatio || 1);
+  Object.assign(node, { width: Math.round(width * scale), height: Math.round(height * scale) });
+  Object.assign(node.style, { width: `${width}px`, maxWidth: "100%" });
+  node.getContext("2d").setTransform(scale, 0, 0, scale, 0, 0);
+}
+
+/** Call `act` with the width that a node has, now and when it changes; returns a clean-up. */
+function followWidth(node, act) {
+  let before = null;
+  const look = () => {
+    const width = Math.floor(node.clientWidth);
+    if (width > 0 && width !== before) act((before = width));
+  };
+  const observer = new ResizeObserver(look);
+  observer.observe(node);
+  look();
+  return () => observer.disconnect();
+}
+
+/** Text that shows on any colour: light, with a dark edge. */
+function print(context, text, x, y) {
+  Object.assign(context, { lineWidth: 3, strokeStyle: "#111", fillStyle: "white", lineJoin: "round" });
+  Object.assign(context, { font: "bold 13px system-ui, sans-serif", textAlign: "center" });
+  context.strokeText(text, x, y + 5);
+  context.fillText(text, x, y + 5);
 }
 
 /** Where a mouse event is on a canvas, in the units its context draws with. */
@@ -84,6 +126,29 @@ function typed(view, Type) {
 function put(model, changes) {
   for (const [name, value] of Object.entries(changes)) model.set(name, value);
   model.save_changes();
+}
+
+const PATIENCE = 2000; // ms without an answer of the kernel before the reader is told
+
+/**
+ * Ask the kernel: returns `ask(changes)`, which sets traits, and a clean-up. `problem` is a node that
+ * says so when no answer comes; what else it says is in the trait `problem`, where there is one.
+ */
+function asker(model, problem) {
+  let timer = null;
+  const say = () => (problem.textContent = model.get("problem") ?? "");
+  const answered = () => model.get("answered") === model.get("asked");
+  const ask = (changes) => {
+    put(model, { ...changes, asked: model.get("asked") + 1 });
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      if (!answered())
+        problem.textContent = "No answer: this needs a running kernel. Run the cell again.";
+    }, PATIENCE);
+  };
+  const stop = follow(model, ["answered", "problem"], () => answered() && say());
+  say();
+  return [ask, () => (clearTimeout(timer), stop())];
 }
 
 const clamp = (value, least, most) => Math.max(least, Math.min(most, value));

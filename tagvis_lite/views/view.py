@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +9,9 @@ import anywidget
 import cv2
 import numpy as np
 import traitlets
-from matplotlib.figure import Figure
-from PIL import Image
+from IPython.display import display
 
-from tagvis_lite.views.figures import alternative_text, png
+from tagvis_lite.views.picture import Picture
 
 HERE = Path(__file__).parent
 
@@ -24,13 +21,12 @@ def script(name: str) -> str:
     return "\n".join((HERE / file).read_text(encoding="utf-8") for file in ("view.js", name))
 
 
-def still(figure: Figure) -> bytes:
-    """A figure as a PNG of 256 colours at 80 dpi: about a third of the bytes of true colour."""
-    picture = Image.open(io.BytesIO(png(figure))).convert("RGB")
-    picture = picture.quantize(256, Image.Quantize.FASTOCTREE)
-    small = io.BytesIO()
-    picture.save(small, format="PNG", optimize=True)
-    return small.getvalue()
+STILL = """<style>
+.jp-OutputArea-child:has(.tagvis-still):has(+ .jp-OutputArea-child .tagvis),
+.jp-OutputArea-child:has(.tagvis-still) + .jp-OutputArea-child:has(
+  [data-mime-type="application/vnd.jupyter.widget-view+json"]:not(:has(.tagvis))) { display: none }
+</style>"""
+"""With the picture of a view, which hides while the view below it lives; a dead one is hidden."""
 
 
 def shrunk(picture: np.ndarray, longest: int) -> np.ndarray:
@@ -43,30 +39,31 @@ def shrunk(picture: np.ndarray, longest: int) -> np.ndarray:
 
 
 class View(anywidget.AnyWidget):
-    """A view with a picture and a text in its place.
+    """A view with a picture in its place.
 
-    A notebook on GitHub or on the site has no kernel and no widgets: there `picture` is shown. A
-    reader who cannot see either gets `alt`, which is also the name of the view for screen readers.
+    A notebook on GitHub or on the site has no kernel and no widgets, and one that was saved and
+    opened again has only dead ones: there `picture` is shown, which is an output of its own. Its
+    text, `alt`, is also the name of the view for screen readers.
 
     Subclasses set `_esm = script("own.js")`, and in `heavy` the traits that are too large to be
     stored in a notebook: those go to a browser that asks for them (`whenThere` in view.js), while
-    papermill and nbclient, which ask for nothing, store none of them.
+    papermill and nbclient, which ask for nothing, store none of them. What a view wants of the
+    kernel it asks for with a number, `asked`; when `answered` does not follow, it says so.
     """
 
     heavy: tuple[str, ...] = ()
     _css = (HERE / "view.css").read_text(encoding="utf-8")
     alt = traitlets.Unicode().tag(sync=True)
+    asked = traitlets.Int(0).tag(sync=True)
+    answered = traitlets.Int(0).tag(sync=True)
 
-    def __init__(self, *, picture: bytes, alt: str, **traits: Any) -> None:
-        """Show `picture`, a PNG, and `alt`, at least six words, where no view can run.
-
-        Raises:
-            ValueError: `alt` is too short to say what the view shows.
-        """
+    def __init__(self, picture: Picture, **traits: Any) -> None:
+        """Show `picture` where no view can run."""
         self._asked_for_all = False
-        super().__init__(alt=alternative_text(alt), **traits)
+        super().__init__(alt=picture.alt, **traits)
         self.picture = picture
         self.on_msg(self._send_heavy)
+        self.observe(lambda change: self.set_trait("answered", change["new"]), names="asked")
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
         """What ipywidgets sends and notebooks store; without `heavy` until a browser has asked."""
@@ -90,7 +87,11 @@ class View(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.alt!r})"
 
-    def _repr_mimebundle_(self, **_kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        live, metadata = super()._repr_mimebundle_() or ({}, {})
-        still = {"image/png": b64encode(self.picture).decode("ascii"), "text/plain": self.alt}
-        return {**live, **still}, {**metadata, "image/png": {"alt": self.alt}}
+    def _ipython_display_(self) -> None:
+        """Two outputs: the picture, and the view that takes its place while it lives."""
+        still = f'{STILL}<div class="tagvis-still">{self.picture.html()}</div>'
+        display({"text/html": still, "text/plain": self.alt}, raw=True)
+        if live := self._repr_mimebundle_():
+            data, metadata = live
+            data.pop("text/plain", None)
+            display(data, metadata=metadata, raw=True)

@@ -29,6 +29,7 @@ FLAGS = [
 ]
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>view</title>
+<meta name="viewport" content="width=device-width">
 <style>body {{ margin: 8px; {ground} }} {css}</style></head><body><div id="view"></div>
 <script type="module">
 const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
@@ -79,10 +80,18 @@ def opened(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     pages: list[Any] = []
     errors: list[str] = []
 
-    def open_view(view: View, *, dark: bool = False, without: Sequence[str] = ()) -> Any:
+    def open_view(
+        view: View,
+        *,
+        dark: bool = False,
+        without: Sequence[str] = (),
+        width: int = 820,
+        height: int = 760,
+        **options: Any,
+    ) -> Any:
         file = tmp_path / f"{len(pages)}.html"
         file.write_text(page_of(view, dark=dark, without=without), encoding="utf-8")
-        page = chromium.new_page(viewport={"width": 820, "height": 760})
+        page = chromium.new_page(viewport={"width": width, "height": height}, **options)
         pages.append(page)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)

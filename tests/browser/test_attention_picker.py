@@ -149,10 +149,16 @@ def test_it_has_names_for_screen_readers(opened: Callable[..., Any]) -> None:
     assert page.get_attribute(".tagvis-said", "aria-live") == "polite"
 
 
-def test_dark_theme_writes_in_light_ink(opened: Callable[..., Any]) -> None:
-    page = opened(picker(), dark=True)
+def test_it_fits_a_narrow_page_and_takes_a_finger(opened: Callable[..., Any]) -> None:
+    page = opened(picker(), dark=True, width=400, has_touch=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
     colour = page.evaluate("getComputedStyle(document.querySelector('figcaption')).color")
     assert colour == "rgb(255, 255, 255)"
+    box = page.locator("canvas").first.bounding_box()
+    page.touchscreen.tap(box["x"] + 4.5 / 5 * box["width"], box["y"] + 0.5 / 4 * box["height"])
+    agrees(page, weights(1, 0, 4))
+    style = "getComputedStyle(document.querySelector('canvas')).touchAction"
+    assert page.evaluate(style) == "none"
 
 
 def test_the_kernel_can_pick_too(opened: Callable[..., Any]) -> None:

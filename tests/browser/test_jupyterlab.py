@@ -23,14 +23,16 @@ from nbformat.v4 import new_code_cell, new_notebook
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "build" / "screenshots"
 CELLS = [
-    """from matplotlib.figure import Figure
-from tagvis_lite.course import explore
+    """from tagvis_lite.course import explore, show, subplots
 
 def draw(figure, slope):
     axis = figure.subplots()
     axis.plot([0, 1], [0, slope])
 
 alt = "Three lines from a flat one to a steep one"
+figure, axis = subplots()
+axis.set_title("a plot")
+show(figure, alt="A plot of nothing at all, on white")
 explore(draw, [1, 2, 3], label="slope", title="steeper", alt=alt)""",
     """from tagvis_lite.views import TagLine
 from tagvis_lite.views.tag_line import scatter
@@ -129,7 +131,7 @@ def lab(chromium: Any, server: str) -> Iterator[Any]:
     assert errors == []
 
 
-def test_a_flip_book_turns_by_keys(lab: Any) -> None:
+def test_a_player_turns_by_keys(lab: Any) -> None:
     book = lab.locator(".tagvis").nth(0)
     before = book.locator("img").get_attribute("src")
     book.get_by_role("slider").focus()
@@ -144,7 +146,7 @@ def test_the_kernel_rolls_tags_again(lab: Any) -> None:
     for _ in range(4):
         steps.click()
     assert line.locator("output").first.inner_text() == "4"
-    cells = line.locator("td")
+    cells = line.locator(".tagvis-terms output")
     before = cells.all_inner_texts()
     line.get_by_role("slider", name="N").focus()
     lab.keyboard.press("ArrowRight")
@@ -190,6 +192,46 @@ def test_a_page_that_is_opened_again_shows_the_view(lab: Any, server: str) -> No
     other.close()
 
 
+def test_pictures_have_their_texts_and_hide_behind_live_views(lab: Any) -> None:
+    images = lab.locator(".jp-OutputArea-output img")
+    texts = [image.get_attribute("alt") for image in images.all()]
+    assert all(texts)
+    assert "A plot of nothing at all, on white" in texts
+    visible = [image.is_visible() for image in lab.locator(".tagvis-still img").all()]
+    assert visible == [False] * len(CELLS)
+
+
+def test_a_notebook_opened_without_its_kernel_shows_pictures(lab: Any, server: str) -> None:
+    """As after a restart of the machine: views are gone, and nothing says that a widget is dead."""
+    for session in json.loads(_get(f"{server}/api/sessions")):
+        assert session["notebook"]["path"] == "views.ipynb"
+    notebook = nbformat.from_dict(json.loads(_get(f"{server}/api/contents/views.ipynb"))["content"])
+    kinds = [set(o.get("data", {})) for cell in notebook.cells for o in cell.outputs]
+    assert sum("application/vnd.jupyter.widget-view+json" in kind for kind in kinds) == len(CELLS)
+    _put(lab, f"{server}/api/contents/later.ipynb", {"type": "notebook", "content": notebook})
+    page = lab.context.browser.new_page(viewport={"width": 1100, "height": 3300})
+    page.goto(f"{server}/doc/tree/later.ipynb", timeout=60_000)
+    page.get_by_text("(ipykernel) | Idle").wait_for(timeout=60_000)
+    page.wait_for_timeout(1500)  # long enough for a message of the widget manager
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / "reopened.png")
+    stills = page.locator(".tagvis-still img")
+    assert [image.is_visible() for image in stills.all()] == [True] * len(CELLS)
+    assert page.get_by_text("Error displaying widget").filter(visible=True).count() == 0
+    assert page.get_by_text("Loading widget").filter(visible=True).count() == 0
+    page.close()
+
+
+def test_shortcuts_work_while_a_view_has_the_focus(lab: Any) -> None:
+    lab.locator(".tagvis").nth(1).locator("canvas").focus()
+    before = lab.evaluate("performance.now()")
+    lab.keyboard.press("Control+s")
+    saved = "(s) => performance.getEntriesByType('resource').some((e) => " + (
+        "e.startTime > s && e.name.includes('/api/contents/views.ipynb'))"
+    )
+    lab.wait_for_function(saved, arg=before, timeout=20_000)
+
+
 def test_the_keys_of_a_view_do_not_edit_the_notebook(lab: Any) -> None:
     line = lab.locator(".tagvis").nth(1)
     line.locator("canvas").focus()
@@ -215,11 +257,11 @@ def test_views_move_after_the_kernel_has_stopped(lab: Any, server: str) -> None:
     book.get_by_role("slider").focus()
     lab.keyboard.press("Home")
     assert book.locator("output").inner_text() == "1"
-    before = line.locator("td").all_inner_texts()
+    before = line.locator(".tagvis-terms output").all_inner_texts()
     line.get_by_role("slider", name="step").focus()
     for _ in range(5):
         lab.keyboard.press("ArrowRight")
-    assert line.locator("td").all_inner_texts() != before
+    assert line.locator(".tagvis-terms output").all_inner_texts() != before
     space = lab.locator(".tagvis").nth(2)
     space.get_by_role("slider", name="frame").focus()
     lab.keyboard.press("End")
@@ -237,6 +279,19 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
         else:
             return
     raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+
+
+def _put(page: Any, address: str, content: Any) -> None:
+    status = page.evaluate(
+        """async ([address, content]) => {
+          const token = document.cookie.match(/_xsrf=([^;]*)/)?.[1] ?? "";
+          const headers = { "X-XSRFToken": token, "Content-Type": "application/json" };
+          const body = JSON.stringify(content);
+          return (await fetch(address, { method: "PUT", headers, body })).status;
+        }""",
+        [address, content],
+    )
+    assert status in (200, 201)
 
 
 def _get(address: str) -> bytes:

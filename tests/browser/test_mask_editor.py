@@ -130,10 +130,23 @@ def test_it_has_names_for_screen_readers(opened: Callable[..., Any]) -> None:
     assert page.get_attribute(".tagvis-said", "aria-live") == "polite"
 
 
-def test_dark_theme_writes_in_light_ink(opened: Callable[..., Any]) -> None:
-    page = opened(editor(), dark=True)
+def test_it_follows_a_change_of_theme(opened: Callable[..., Any]) -> None:
+    page = opened(editor())
+    frame = "[...document.querySelector('canvas').getContext('2d').getImageData(0, 0, 1, 1).data]"
+    before = page.evaluate(frame)
+    page.evaluate("document.documentElement.style.setProperty('--jp-border-color1', '#123456')")
+    page.evaluate("document.body.style.colorScheme = 'dark'")
+    page.evaluate("new Promise(requestAnimationFrame)")
+    assert page.evaluate(frame) != before
     colour = page.evaluate("getComputedStyle(document.querySelector('td')).color")
     assert colour == "rgb(255, 255, 255)"
+    agrees(page, Change(2, 0, 0, 1))
+
+
+@pytest.mark.parametrize("width", [320, 400])
+def test_it_fits_a_narrow_page(opened: Callable[..., Any], width: int) -> None:
+    page = opened(editor(), width=width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     agrees(page, Change(2, 0, 0, 1))
 
 

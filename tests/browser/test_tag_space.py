@@ -27,7 +27,7 @@ def prediction() -> Prediction:
     return Prediction(tags, torch.stack([-object_logits, object_logits]))
 
 
-def space() -> TagSpace:
+def space(**options: Any) -> TagSpace:
     frames = np.full((T, H, W, 3), 90, np.uint8)
     frames[:, :, :, 0] += np.arange(T, dtype=np.uint8)[:, None, None] * 40
     return TagSpace(
@@ -37,6 +37,7 @@ def space() -> TagSpace:
         title="one object",
         alt="One object moves, its tag stays at five",
         categories={1: "star"},
+        **options,
     )
 
 
@@ -91,7 +92,7 @@ def test_a_band_of_the_histogram_lights_its_pixels(opened: Callable[..., Any]) -
     page = opened(space())
     plain, inside = pixel(page, 0, 0.9, 0.9), pixel(page, 0, 0.33, 0.5)
     page.evaluate("model.set('bandwidth', 0.05)")
-    heaps = page.get_by_role("img", name="histogram")
+    heaps = page.get_by_role("application", name="histogram")
     heaps.focus()
     page.keyboard.press("ArrowRight")
     assert page.inner_text(".tagvis-said").startswith("tags 4.98 to 5.03")
@@ -109,7 +110,7 @@ def test_a_band_of_the_histogram_lights_its_pixels(opened: Callable[..., Any]) -
 def test_pointing_at_the_histogram_and_away(opened: Callable[..., Any]) -> None:
     page = opened(space())
     page.evaluate("model.set('bandwidth', 0.05)")
-    heaps = page.get_by_role("img", name="histogram")
+    heaps = page.get_by_role("application", name="histogram")
     heaps.hover(position={"x": 197, "y": 50})
     assert page.inner_text(".tagvis-said").endswith(": 100 pixels of instances in this frame")
     heaps.hover(position={"x": 60, "y": 50})
@@ -120,7 +121,7 @@ def test_pointing_at_the_histogram_and_away(opened: Callable[..., Any]) -> None:
 
 def test_the_tracks_choose_the_frame(opened: Callable[..., Any]) -> None:
     page = opened(space())
-    tracks = page.get_by_role("img", name="tags against frames")
+    tracks = page.get_by_role("application", name="tags against frames")
     tracks.focus()
     page.keyboard.press("ArrowRight")
     assert page.evaluate("model.get('frame')") == 1
@@ -156,8 +157,8 @@ def test_instances_are_drawn_in_their_colour(opened: Callable[..., Any]) -> None
     page = opened(space())
     plain, tinted = pixel(page, 0, 0.9, 0.9), pixel(page, 0, 0.33, 0.5)
     assert plain == [90, 90, 90]
-    orange = np.array([230, 159, 0])
-    np.testing.assert_allclose(tinted, (np.array(plain) + orange) / 2, atol=2)
+    blue = np.array([0, 114, 178])
+    np.testing.assert_allclose(tinted, (np.array(plain) + blue) / 2, atol=2)
 
 
 def test_the_tag_map_is_viridis_and_faint_outside(opened: Callable[..., Any]) -> None:
@@ -183,9 +184,9 @@ def test_without_a_kernel_the_reader_is_told(opened: Callable[..., Any]) -> None
     page.get_by_role("slider", name="threshold").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("model.get('threshold') > 0.5")
-    page.get_by_role("alert").get_by_text("need a running kernel").wait_for(timeout=10_000)
-    page.evaluate("model.set('answered', [model.get('threshold'), model.get('bandwidth')])")
-    assert page.get_by_role("alert").inner_text() == ""
+    page.get_by_role("alert").get_by_text("needs a running kernel").wait_for(timeout=10_000)
+    page.evaluate("model.set('answered', model.get('asked'))")
+    assert page.get_by_role("alert").count() == 0
 
 
 def test_sliders_follow_the_kernel(opened: Callable[..., Any]) -> None:
@@ -200,8 +201,8 @@ def test_new_scores_are_shown_though_no_pixel_changes(opened: Callable[..., Any]
     assert page.get_by_text("1 star 1.00").count() == 1
     page.evaluate(
         """() => {
-          model.set("instances", { 1: { mode: 5, category: "star", score: 0.25 } });
-          model.set("answered", [0.5, 0.1]);
+          const found = { name: "1", mode: 5, category: "star", score: 0.25 };
+          model.set("instances", { 1: found });
         }"""
     )
     assert page.get_by_text("1 star 0.25").count() == 1
@@ -242,7 +243,7 @@ def test_charts_are_drawn_anew_in_another_theme(opened: Callable[..., Any], view
         return page.evaluate(
             """(view) => {
               const node = document.querySelectorAll(".tagvis canvas")[view];
-              const { data } = node.getContext("2d").getImageData(0, 0, node.width, node.height);
+              const { data } = node.getContext("2d").getImageData(0, 0, 40, node.height);
               let most = 0;
               for (let k = 0; k < data.length; k += 4)
                 if (data[k + 3] > 200) most = Math.max(most, Math.min(...data.slice(k, k + 3)));
@@ -260,3 +261,49 @@ def test_charts_are_drawn_anew_in_another_theme(opened: Callable[..., Any], view
     )
     page.evaluate("new Promise(requestAnimationFrame)")
     assert brightest_ink() > 240
+
+
+@pytest.mark.parametrize(("width", "height"), [(820, 760), (550, 475), (400, 800), (320, 640)])
+def test_four_panels_fit_two_by_two_into_any_page(
+    opened: Callable[..., Any], width: int, height: int
+) -> None:
+    page = opened(space(), width=width, height=height)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    boxes = [box.bounding_box() for box in page.locator(".tagvis canvas").all()]
+    assert boxes[0]["y"] == boxes[1]["y"] < boxes[2]["y"] == boxes[3]["y"]
+    assert boxes[3]["y"] + boxes[3]["height"] - boxes[0]["y"] < height
+    assert hover(page, 10, 9).startswith("pixel (10, 9), tag 5.00, instance 1, star")
+
+
+def test_a_finger_finds_a_pixel_without_scrolling(opened: Callable[..., Any]) -> None:
+    page = opened(space(), has_touch=True, height=300)
+    box = page.locator(".tagvis canvas").first.bounding_box()
+    touch = page.context.new_cdp_session(page)
+    for kind, share in [("Start", 0.9), ("Move", 0.7), ("Move", 0.5), ("End", None)]:
+        x, y = box["x"] + 9.5 / W * box["width"], box["y"] + (share or 0) * box["height"]
+        points = [] if share is None else [{"x": x, "y": y}]
+        touch.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": points})
+    page.wait_for_function("document.querySelector('.tagvis-said').textContent.includes('(10, 9)')")
+    assert page.evaluate("scrollY") == 0
+
+
+def test_an_instance_carries_its_name_and_an_unmatched_one_a_question_mark(
+    opened: Callable[..., Any],
+) -> None:
+    truth = np.zeros((T, H, W), np.uint8)
+    truth[:, 1:3, 1:3] = 4  # nothing is found there
+    page = opened(space(truth=truth))
+    assert page.get_by_text("? star 1.00").count() == 1
+    assert "instance ?, star" in hover(page, 6, 6)
+    tint = pixel(page, 0, 6.5 / W, 6.5 / H)
+    assert len(set(tint)) == 1, "grey on grey"
+    whites = page.evaluate(
+        """() => {
+          const node = document.querySelector(".tagvis canvas");
+          const { data } = node.getContext("2d").getImageData(0, 0, node.width, node.height);
+          let count = 0;
+          for (let k = 0; k < data.length; k += 4) count += Math.min(...data.slice(k, k + 3)) > 250;
+          return count;
+        }"""
+    )
+    assert whites > 5, "the name is printed on it"

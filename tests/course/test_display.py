@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What would be displayed, in order."""
     things: list[Any] = []
 
-    def keep(thing: Any, **options: Any) -> None:
-        things.append((thing, options["metadata"]) if options else thing)
-
-    monkeypatch.setattr(display, "display", keep)
+    monkeypatch.setattr(display, "display", things.append)
     return things
 
 
@@ -36,9 +32,10 @@ def rising(title: str) -> Figure:
 
 def test_a_figure_is_a_picture_with_its_text(shown: list[Any]) -> None:
     show(rising("it rises"), alt="A line that rises \n from left to right.")
-    data, metadata = shown[0]
-    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
-    assert data["text/plain"] == metadata["image/png"]["alt"] == ALT
+    (picture,) = shown
+    assert picture.file.startswith(b"<svg")
+    assert f'<img alt="{ALT}" width="320"' in picture._repr_mimebundle_()["text/html"]
+    assert repr(picture) == ALT
 
 
 @pytest.mark.parametrize(
@@ -71,17 +68,31 @@ def draw_number(figure: Any, value: float) -> None:
     axis.set(xlabel="x", ylabel="y")
 
 
-def test_explore_gives_a_flip_book_and_a_filmstrip_in_its_place(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    views: list[Any] = []
-    monkeypatch.setattr("tagvis_lite.course.display.display", views.append)
+def test_explore_gives_a_slider_and_a_filmstrip_in_its_place(shown: list[Any]) -> None:
     explore(draw_number, [0.5, 1.0, 2.0, 4.0], label="slope", title="steeper", alt=ALT, shown=3)
-    (book,) = views
-    assert book.names == ["0.5", "1", "2", "4"]
-    assert len(set(book.pages)) == 4
-    assert all(page.startswith(b"\x89PNG") for page in [*book.pages, book.picture])
-    assert book.alt == ALT
+    (view,) = shown
+    assert view.names == ["0.5", "1", "2", "4"]
+    assert len(set(view.pages)) == 4
+    assert (view.title, view.alt, view.picture.alt) == ("steeper", ALT, ALT)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_axes_of_explore_hold_still(own: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the one who draws sets the limits."""
+    drawn: list[Any] = []
+
+    def draw(figure: Any, value: float) -> None:
+        draw_number(figure, value)
+        drawn.append(figure.axes[0])
+        if own:
+            figure.axes[0].set_ylim(value, 0)
+
+    monkeypatch.setattr(display, "display", lambda _view: None)
+    explore(draw, [1.0, 2.0, 8.0], label="slope", title="steeper", alt=ALT)
+    assert len({axis.get_xlim() for axis in drawn}) == 1
+    tops = {axis.get_ylim() for axis in drawn}
+    assert tops == {(1, 0), (2, 0), (8, 0)} if own else len(tops) == 1
+    assert own or min(top[1] for top in tops) > 8
 
 
 def test_the_filmstrip_of_a_few_values_shows_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,7 +102,7 @@ def test_the_filmstrip_of_a_few_values_shows_each_once(monkeypatch: pytest.Monke
         drawn.append(value)
         draw_number(figure, value)
 
-    monkeypatch.setattr("tagvis_lite.course.display.display", lambda _view: None)
+    monkeypatch.setattr(display, "display", lambda _view: None)
     explore(draw, [1.0, 2.0, 3.0], label="slope", title="steeper", alt=ALT)
     assert drawn == [1.0, 2.0, 3.0] * 2
 

@@ -20,6 +20,7 @@ from PIL import Image
 from tagvis_lite.evaluation.davis import DavisScores, evaluate_davis
 from tagvis_lite.video import BACKGROUND, VOID
 from tagvis_lite.views.figures import filmstrip, save, tag_histogram
+from tagvis_lite.views.objects import matched
 from tagvis_lite.views.overlay import instance_colours, overlay
 from tagvis_lite.views.scores import score_bars
 
@@ -151,7 +152,8 @@ def test_filmstrip_shows_each_row_at_evenly_spread_frames(
     for column, t in enumerate(shown):
         pictures = [axis.images[0].get_array() for axis in grid[:, column]]
         assert np.array_equal(pictures[0], FRAMES[t])
-        assert np.array_equal(pictures[2], overlay(FRAMES[t], IDS[t]))
+        found = matched(IDS, truth) if with_truth else IDS
+        assert np.array_equal(pictures[2], overlay(FRAMES[t], found[t]))
         if with_truth:
             assert np.array_equal(pictures[3], overlay(FRAMES[t], truth[t]))
         tags = pictures[1]

@@ -145,14 +145,6 @@ def test_read_outs_are_the_terms_of_the_step() -> None:
         np.testing.assert_allclose(row, way.terms[name], atol=1e-5)
 
 
-def test_without_a_kernel_there_is_a_picture_and_a_text() -> None:
-    data, metadata = line()._repr_mimebundle_()
-    assert data["text/plain"] == ALT
-    assert metadata["image/png"]["alt"] == ALT
-    assert data["image/png"].startswith("iVBOR")
-    assert repr(line()) == f"TagLine({ALT!r})"
-
-
 def test_what_a_notebook_could_store_is_small() -> None:
     state = line(instances=5, frames=8).get_state()
     assert sum(len(v) for v in state.values() if isinstance(v, (bytes, str))) < 300_000
