@@ -22,9 +22,9 @@ def script(name: str) -> str:
 
 
 STILL = """<style>
-.jp-OutputArea-child:has(.tagvis-still):has(+ .jp-OutputArea-child .tagvis),
-.jp-OutputArea-child:has(.tagvis-still) + .jp-OutputArea-child:has(
-  [data-mime-type="application/vnd.jupyter.widget-view+json"]:not(:has(.tagvis))) { display: none }
+.jp-OutputArea-child:has(.tagvis-still):has(+ .jp-OutputArea-child .tagvis) { display: none }
+.jp-OutputArea-child:has(.tagvis-still) +
+  .jp-OutputArea-child:has(> .lm-Panel.jp-OutputArea-output):not(:has(.tagvis)) { display: none }
 </style>"""
 """With the picture of a view, which hides while the view below it lives; a dead one is hidden."""
 
