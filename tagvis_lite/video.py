@@ -81,10 +81,18 @@ class Video:
     ) -> np.ndarray:
         read = [np.asarray(source[int(t)]) for t in indices]
         for t, image in zip(indices, read, strict=True):
-            if image.dtype != np.uint8 or image.ndim != 2 + len(channels):
+            like_channels_first = channels and image.shape[:1] == channels
+            if image.dtype != np.uint8 or image.ndim < 2 or image.shape[2:] != channels:
                 raise ValueError(
                     f"{what} {self.frame_names[t]} of video {self.name!r} is "
                     f"{image.dtype} {image.shape}, expected uint8 H x W{' x 3' * len(channels)}"
+                    + " (turn 3 x H x W with np.moveaxis)"
+                    * bool(like_channels_first)
+                )
+            if like_channels_first:
+                raise ValueError(
+                    f"{what} {self.frame_names[t]} of video {self.name!r} is {image.shape}: 3 "
+                    "pixels high, or 3 x H x W? Turn it with np.moveaxis(frames, 1, -1)"
                 )
             if image.shape != read[0].shape:
                 raise ValueError(

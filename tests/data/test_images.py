@@ -287,3 +287,13 @@ def black(name: str = "v", **fields: object) -> Video:
 def test_videos_that_would_not_be_read_back_are_refused(video: Video) -> None:
     with pytest.raises(ValueError, match="video"):
         list(frames_to_write(video))
+
+
+@pytest.mark.parametrize("width", [3, 5, 40])
+def test_frames_with_channels_first_are_refused(width: int) -> None:
+    """Also where W is 3 and the shape alone would do."""
+    frames = np.zeros((2, 3, 40, width), np.uint8)
+    with pytest.raises(ValueError, match=r"np\.moveaxis"):
+        Video("v", frames).read_frames([0])
+    turned = np.moveaxis(frames, 1, -1)
+    assert Video("v", turned).read_frames([0, 1]).shape == (2, 40, width, 3)
