@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from measuring import interleave, record
 
-from tagvis_lite.clips import ClipDataset, clip_loader
+from tagvis_lite.clips import ClipDataset, clip_loader, to_device
 from tagvis_lite.config import TOY
 from tagvis_lite.data.find import toy_training_data
 from tagvis_lite.losses import overall_loss
@@ -32,7 +32,8 @@ def main() -> None:
 
     def step() -> None:
         optimizer.zero_grad()
-        overall_loss(network(clip.frames), clip, TOY.loss).overall.backward()
+        part = to_device(clip, TOY.data)
+        overall_loss(network(part.frames), part, TOY.loss).overall.backward()
         optimizer.step()
 
     seconds = interleave({"load": load, "step": step}, REPEATS)

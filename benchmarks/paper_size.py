@@ -39,7 +39,6 @@ from torchvision.models.video import r2plus1d_18
 from tagvis_lite.clips import make_clip
 from tagvis_lite.config import PAPER, Config
 from tagvis_lite.data.toy import ToyConfig, render_video
-from tagvis_lite.estimate import estimate_training
 from tagvis_lite.instances import cluster_instances
 from tagvis_lite.losses import overall_loss
 from tagvis_lite.model.fast import FastTagVIS
@@ -206,14 +205,12 @@ def peak_bytes() -> int:
 
 
 def memory(threads: int) -> dict[str, Any]:
-    """Peak of the whole process in a training step, beside what was estimated before."""
+    """Peak of the whole process in a training step."""
     rows: dict[str, Any] = {}
     for precision in ("32-true", "bf16-mixed"):
         command = [sys.executable, __file__, "step", precision, str(threads)]
         ran = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-        config = replace(CONFIG, train=replace(CONFIG.train, precision=precision))
-        estimate = estimate_training(config, 1)
-        rows[precision] = {**json.loads(ran.stdout), "estimated_bytes": estimate.peak_bytes}
+        rows[precision] = json.loads(ran.stdout)
     return rows
 
 
@@ -274,12 +271,9 @@ def draw(results: dict[str, Any]) -> Figure:
 
     steps = results["memory"]
     names = [name for name in steps if name != "threads"]
-    for k, key in enumerate(("peak_bytes", "estimated_bytes")):
-        places = np.arange(len(names)) + 0.35 * k - 0.175
-        gigabytes = [steps[name][key] / 1e9 for name in names]
-        label = ("whole process, measured", "tensors, estimated before")[k]
-        bars = axes[1, 1].barh(places, gigabytes, 0.33, color=COLOURS[k], label=label)
-        axes[1, 1].bar_label(bars, fmt="%.1f", padding=3)
+    gigabytes = [steps[name]["peak_bytes"] / 1e9 for name in names]
+    bars = axes[1, 1].barh(np.arange(len(names)), gigabytes, 0.5, color=COLOURS[0])
+    axes[1, 1].bar_label(bars, fmt="%.1f", padding=3)
     axes[1, 1].set_yticks(np.arange(len(names)), names)
     axes[1, 1].set(xlabel="GB at the peak of a training step", xlim=(0, 9))
     axes[1, 1].invert_yaxis()

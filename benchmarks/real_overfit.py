@@ -19,9 +19,9 @@ import numpy as np
 from lightning_fabric import Fabric
 from measuring import record
 
-from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import TOY
 from tagvis_lite.data.davis import read_davis
+from tagvis_lite.runs import load_network
 from tagvis_lite.training import train, validate
 from tagvis_lite.video import Video
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from toy_training import print_scores, test_scores
 
 from tagvis_lite.atomic import replacing
-from tagvis_lite.checkpoint import load_network, save_network
 from tagvis_lite.config import config_to_dict
 from tagvis_lite.data.toy import TEST_VIDEOS, toy_split
 from tagvis_lite.evaluation.davis import evaluate_tracks
 from tagvis_lite.inference import predict_video
+from tagvis_lite.runs import load_network, save_network
 from tagvis_lite.study.provenance import provenance
 
 CHECKPOINTS = Path(__file__).parent.parent / "data" / "checkpoints"

@@ -21,12 +21,12 @@ import tyro
 from lightning_fabric import Fabric
 from measuring import record
 
-from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import TOY, Config, config_to_dict
 from tagvis_lite.data.find import TOY_TRAIN, toy_training_data
 from tagvis_lite.data.toy import TEST_VIDEOS, toy_split
 from tagvis_lite.evaluation import davis, youtube_vis
 from tagvis_lite.inference import Network, predict_video
+from tagvis_lite.runs import load_network
 from tagvis_lite.study.oracles import score_parts
 from tagvis_lite.training import train
 

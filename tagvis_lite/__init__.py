@@ -5,7 +5,7 @@
 The types on that line and the configuration are here. The rest is imported where it is used, so
 that `import tagvis_lite` stays quick:
 
-    tagvis_lite.checkpoint   load_network, save_network
+    tagvis_lite.runs   load_network, save_network
     tagvis_lite.data         toy videos, DAVIS, YouTube-VIS, folders and video files, clips
     tagvis_lite.model        the network of section III (`network.TagVIS`)
     tagvis_lite.losses       equations (1) to (7) (`overall_loss`)

@@ -1,10 +1,10 @@
-"""Files and folders of results that a killed process leaves whole, or known as its own."""
+"""Files and folders that are there whole or not at all, whenever the process is killed."""
 
 from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,17 +29,6 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """Let an `OSError` within say which file it is of: that of a full disk does not."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None and error.errno is not None:
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
-
-
-@contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Give an empty hidden folder beside `path` to fill; it becomes `path` at the end.
 
@@ -56,24 +45,12 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def claim_folder(out: Path, mark: str, what: str) -> None:
-    """Make a folder of results, or take an earlier one of the same kind, and nothing else.
-
-    Args:
-        out: the folder.
-        mark: name of the file that says whose folder it is.
-        what: what made it, for the message.
-
-    Raises:
-        FileExistsError: `out` holds files, but not that one.
-    """
-    if out.exists() and not (out / mark).exists() and any(out.iterdir()):
-        raise FileExistsError(f"{out} holds files that are not of {what}: choose another folder")
-    out.mkdir(parents=True, exist_ok=True)
-    (out / mark).touch()
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Call `write` with a path to write to, as in `replacing`: for writes of one expression."""
-    with replacing(path) as temporary:
-        write(temporary)
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an `OSError` within say which file it is of: that of a full disk does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise

@@ -22,8 +22,10 @@ and accumulated batches:
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Literal
 
@@ -137,10 +139,32 @@ def prepare_frames(frames: np.ndarray, config: DataConfig, box: Box | None = Non
 
 
 def normalise(frames: Tensor, config: DataConfig) -> Tensor:
-    """Uint8, 3 x T x H x W, to float32 of about zero mean and unit variance."""
-    mean = 255 * torch.tensor(config.mean).view(3, 1, 1, 1)
-    std = 255 * torch.tensor(config.std).view(3, 1, 1, 1)
+    """Uint8, [B x] 3 x T x H x W, to float32 of about zero mean and unit variance."""
+    mean, std = _statistics(config.mean, config.std, frames.device)
     return frames.to(torch.float32).sub_(mean).div_(std)
+
+
+@lru_cache(maxsize=4)
+def _statistics(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """As tensors on a device: a copy in every step would be waited for."""
+    both = 255 * torch.tensor([mean, std]).view(2, 3, 1, 1, 1)
+    of_mean, of_std = both.to(device)
+    return of_mean, of_std
+
+
+def to_device(clip: Clip, config: DataConfig, device: torch.device | str = "cpu") -> Clip:
+    """Make of a clip as it travels, in bytes, what the network and the losses take."""
+    frames, ids, semantic = (
+        values.to(device, non_blocking=True) for values in (clip.frames, clip.ids, clip.semantic)
+    )
+    return replace(
+        clip,
+        frames=normalise(frames, config),
+        ids=ids.to(torch.int64),
+        semantic=semantic.to(torch.int64),
+    )
 
 
 def make_clip(
@@ -152,6 +176,7 @@ def make_clip(
     label_stride: int = 1,
     augment: bool = False,
     generator: Generator | None = None,
+    as_bytes: bool = False,
 ) -> Clip:
     """Read the frames at `indices` and turn them, with their labels, into a clip.
 
@@ -175,6 +200,7 @@ def make_clip(
         label_stride: how much smaller labels are than frames, `config.model.label_stride`.
         augment: crop and flip at random.
         generator: source of randomness; None is torch's global one.
+        as_bytes: leave frames and labels uint8, for `to_device`.
 
     Returns:
         An unbatched clip: frames float32, 3 x T x H x W with H x W = `config.size`; ids and
@@ -216,21 +242,21 @@ def make_clip(
     if augment and _uniform(0, 1, generator) == 1:
         frames, ids = frames.flip(-1), ids.flip(-1)
 
-    ids = ids.to(torch.int64)
-    semantic = _class_of_id(video, num_classes)[ids]
+    semantic = _class_of_id(video, num_classes)[ids.long()]
     if (semantic < 0).any():
         unknown = torch.unique(ids[semantic < 0]).tolist()
         raise ValueError(
             f"video {video.name!r}: label maps hold ids {unknown} without a category; "
             "add them to Video.categories"
         )
-    return Clip(
-        frames=normalise(frames, config),
+    clip = Clip(
+        frames=frames,
         ids=ids,
-        semantic=semantic,
+        semantic=semantic.to(torch.uint8),
         frame_indices=torch.tensor(chosen),
         names=(video.name,),
     )
+    return clip if as_bytes else to_device(clip, config)
 
 
 class ClipDataset(Dataset[tuple[int, Clip]]):
@@ -273,12 +299,13 @@ class ClipDataset(Dataset[tuple[int, Clip]]):
             label_stride=config.model.label_stride,
             augment=True,
             generator=generator,
+            as_bytes=True,
         )
         return number, clip
 
 
 class ClipOrder(Sampler[list[int]]):
-    """Numbers of the clips of batch after batch of one process, without end.
+    """Numbers of the clips of step after step of one process, without end.
 
     Args:
         config: batch size and accumulation.
@@ -290,27 +317,36 @@ class ClipOrder(Sampler[list[int]]):
     def __init__(
         self, config: TrainConfig, steps_done: int = 0, rank: int = 0, world_size: int = 1
     ) -> None:
-        self.size = config.batch_size
-        self.first = steps_done * clips_per_step(config, world_size) + rank * self.size
-        self.stride = self.size * world_size
+        size, self.clips_per_step = config.batch_size, clips_per_step(config, world_size)
+        starts = range(rank * size, self.clips_per_step, world_size * size)
+        self.of_first_step = [start + k for start in starts for k in range(size)]
+        self.steps_done = steps_done
 
     def __iter__(self) -> Iterator[list[int]]:
-        start = self.first
-        while True:
-            yield list(range(start, start + self.size))
-            start += self.stride
+        for step in itertools.count(self.steps_done):
+            yield [step * self.clips_per_step + number for number in self.of_first_step]
 
 
 def clip_loader(
-    dataset: ClipDataset, steps_done: int = 0, rank: int = 0, world_size: int = 1
+    dataset: ClipDataset,
+    steps_done: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+    device: torch.device | str = "cpu",
 ) -> DataLoader[tuple[int, Clip]]:
-    """Batches of one process, from where a run that did `steps_done` steps left off, without end.
+    """The clips of each step of one process, after the first `steps_done`, without end.
 
-    Each is the numbers of its clips and the clips, with a leading dimension B, on the CPU.
+    Each item is the numbers of the clips and the clips, in bytes, with a leading dimension B, on
+    the CPU; in pinned memory where they go to a GPU.
     """
     config = dataset.config.train
-    order = ClipOrder(config, steps_done, rank, world_size)
-    return DataLoader(dataset, batch_sampler=order, collate_fn=_collate, num_workers=config.workers)
+    return DataLoader(
+        dataset,
+        batch_sampler=ClipOrder(config, steps_done, rank, world_size),
+        collate_fn=_collate,
+        num_workers=config.workers,
+        pin_memory=torch.device(device).type == "cuda",
+    )
 
 
 def _collate(items: list[tuple[int, Clip]]) -> tuple[list[int], Clip]:

@@ -301,14 +301,23 @@ class TrainConfig(_Section):
     """L2 penalty of Adam."""
     clip_gradient: Annotated[float, Range(above=0)] | None = None
     """Largest gradient norm; None leaves gradients alone."""
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    """Arithmetic of the network; the loss is in float32 always."""
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Arithmetic of the network; the loss is in float32 always. `auto` is bfloat16 where the
+    processor has instructions for it (D20)."""
     channels_last: bool = True
     """Keep activations in the memory layout that convolutions are fastest in."""
     seed: Annotated[int, Range(at_least=0, at_most=2**32 - 1)] = 0
     """Source of initial weights, order of videos, augmentation and the pixels of eq. (2)."""
+    log_every: Count = 20
+    """Steps between lines of metrics; loss terms are means over them."""
     validate_every: Count = 1000
-    """Steps between validations (J&F) and checkpoints."""
+    """Steps between validations (J&F); the state is saved before and after."""
+    save_every: Count | None = None
+    """Steps between savings of the state; None leaves them to time and validations."""
+    save_minutes: Annotated[float, Range(above=0)] | None = 10.0
+    """Minutes between savings of the state; None leaves them to steps and validations."""
+    keep: Count = 1
+    """Training states that are kept: the last alone, or as many of the latest."""
 
 
 SECTIONS: dict[str, type[_Section]] = {

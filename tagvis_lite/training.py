@@ -1,4 +1,4 @@
-"""The training loop (section IV), on Lightning Fabric so that it stays a loop one can read.
+"""Training (section IV): `step` is the whole method in motion, `train` a run around it.
 
 Everything random is a pure function of the seed and of the clip's number in the run (which video,
 which crop, which M' pixels), so a run that is killed and resumed is the run that was never killed.
@@ -6,22 +6,26 @@ Batch norm and the mean of the loss go over the clips of all processes, so a ste
 batch_size 1 is the step on 1 device with batch_size 2, up to rounding. A run is a folder, on a disk
 that all machines see:
 
-    config.json            what was asked for
+    run.json               what the run is of: config, videos, precision, first weights
+    config.json            the config alone, for `--config` of another run
     metrics.jsonl          one line per logged step and per validation
     metrics.csv            the same as a table
-    last.pt                training state after the latest validation; the run resumes from it
+    last.pt                training state; the run resumes from it
     best.safetensors       weights and config of the best validation J&F so far
 """
 
 from __future__ import annotations
 
-import json
+import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
@@ -30,46 +34,178 @@ from lightning_fabric.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
 
-from tagvis_lite.atomic import write_atomically
-from tagvis_lite.checkpoint import load_state, save_network, save_state
 from tagvis_lite.clips import (
     ClipDataset,
     clip_generator,
     clip_loader,
     clips_per_step,
+    to_device,
     total_steps,
 )
-from tagvis_lite.config import Config, TrainConfig, config_from_dict, config_to_dict
-from tagvis_lite.evaluation.davis import DavisScores, evaluate_davis
+from tagvis_lite.config import Config, TrainConfig, config_to_dict
+from tagvis_lite.evaluation.davis import DavisScores, SequenceScores, sequence_scores
 from tagvis_lite.inference import predict_video
-from tagvis_lite.losses import Losses, overall_loss
+from tagvis_lite.losses import overall_loss
+from tagvis_lite.model.cpu_sync_batch_norm import convert_to_cpu_sync
 from tagvis_lite.model.network import TagVIS
-from tagvis_lite.synchronise import synchronise_batch_norm
+from tagvis_lite.runs import (
+    agreed_signals,
+    check_run,
+    clear_errors,
+    fingerprint,
+    load_state,
+    open_run,
+    save_network,
+    save_state,
+    stop_signals,
+    weights_fingerprint,
+    write_json,
+)
 from tagvis_lite.training_log import TrainingLog
 from tagvis_lite.video import Clip, Prediction, Video
 
 __all__ = [
     "NonFiniteLossError",
     "TrainingResult",
-    "check_run",
+    "check_training",
+    "chosen_precision",
     "learning_rate",
+    "step",
     "total_steps",
     "train",
     "validate",
 ]
 
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 MAX_WARM_UP = 200
-HOW_NOT_WHAT: dict[str, Any] = {
-    "batch_size": 1,
-    "accumulate": 1,
-    "workers": 0,
-    "channels_last": True,
+MAY_CHANGE = {
+    f"train.{name}"
+    for name in (
+        *("batch_size", "precision"),  # what they come to here, see `settings`, may not
+        *("workers", "channels_last", "log_every", "validate_every"),
+        *("save_every", "save_minutes", "keep"),
+    )
 }
-"""Fields of `config.train` that a resumed run may change: how a step is computed, not which."""
+"""Fields of the config that a resumed run may change: how and when, not what, it learns."""
+
+
+say = logging.getLogger(__name__).info
 
 
 class NonFiniteLossError(ValueError):
     """The loss or its gradient is NaN or infinite; the message names the step and the clips."""
+
+
+# ---------------------------------------------------------------- one step
+
+
+def step(
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    clip: Clip,
+    config: Config,
+    generators: Sequence[torch.Generator] | None = None,
+    fabric: Fabric | None = None,
+) -> dict[str, float]:
+    """One step of the optimiser down the gradient of eq. (7).
+
+    Args:
+        network: a `TagVIS`, or what `Fabric.setup` made of one; in training mode.
+        optimizer: over its parameters; its learning rate is that of this step.
+        clip: all clips of the step, with the leading dimension B, as `ClipDataset` makes them. They
+            are taken `train.batch_size` at a time, and gradients are averaged.
+        config: data, loss and train are used.
+        generators: one for each clip: sources of the M' pixels of eq. (2), on the CPU.
+        fabric: precision and processes; None is one process without autocast.
+
+    Returns:
+        The loss terms, not weighted, and `overall`: means over the clips of all processes.
+
+    Raises:
+        NonFiniteLossError: the loss or its gradient is NaN or infinite; no parameter has moved.
+    """
+    fabric = fabric or _one_process()
+    device = optimizer.param_groups[0]["params"][0].device
+    size = config.train.batch_size
+    layout = torch.channels_last_3d if config.train.channels_last else torch.contiguous_format
+    parts = range(0, len(clip.names), size)
+    terms: list[Tensor] = []
+    optimizer.zero_grad()
+    for start in parts:
+        part = to_device(clip[start : start + size], config.data, device)
+        more = start != parts[-1] and isinstance(network, _FabricModule)
+        with fabric.no_backward_sync(network) if more else nullcontext():  # type: ignore[arg-type]
+            output = network(part.frames.contiguous(memory_format=layout))
+            if isinstance(output, tuple):
+                tags, logits = output
+                output = Prediction(tags, logits, config.model.class_activation == "sigmoid")
+            drawn = None if generators is None else generators[start : start + size]
+            losses = overall_loss(output, part, config.loss, drawn)
+            fabric.backward(losses.overall / len(parts))
+        terms.append(torch.stack([value.detach() for value in vars(losses).values()]))
+    limit = math.inf if config.train.clip_gradient is None else config.train.clip_gradient
+    norm = fabric.clip_gradients(network, optimizer, max_norm=limit, error_if_nonfinite=False)
+    assert isinstance(norm, Tensor)
+    means = torch.cat([torch.stack(terms).mean(0), norm.reshape(1)])
+    # The one moment in which the processor waits for the device.
+    *values, length = torch.as_tensor(fabric.all_reduce(means, reduce_op="mean")).tolist()
+    found = dict(zip(vars(losses), values, strict=True))
+    # Scaled float16 gradients may overflow: the scaler then skips the step and scales less.
+    scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
+    if not math.isfinite(found["overall"]) or not (scaled or math.isfinite(length)):
+        raise _non_finite(found, clip, fabric)
+    optimizer.step()
+    return found
+
+
+@cache
+def _one_process() -> Fabric:
+    return Fabric(accelerator="cpu", devices=1)
+
+
+def _non_finite(terms: dict[str, float], clip: Clip, fabric: Fabric) -> NonFiniteLossError:
+    drawn = f"clips {clip.names}, frames {clip.frame_indices.tolist()}"
+    everyone: list[Any] = [drawn]
+    if fabric.world_size > 1:
+        everyone = [None] * fabric.world_size
+        dist.all_gather_object(everyone, drawn)
+    what = "gradient" if math.isfinite(terms["overall"]) else f"loss {terms}"
+    return NonFiniteLossError(
+        f"{what} is not finite, of {'; '.join(everyone)}. Lower train.learning_rate, set "
+        "train.clip_gradient, or check these videos"
+    )
+
+
+def learning_rate(config: TrainConfig, step: int, total: int) -> float:
+    """Learning rate of a step counted from 1: constant, or a warm-up and a cosine down to 0."""
+    if config.schedule == "constant":
+        return config.learning_rate
+    warm_up = max(1, min(MAX_WARM_UP, round(0.1 * total)))
+    if step <= warm_up:
+        return config.learning_rate * step / warm_up
+    progress = (step - warm_up) / max(1, total - warm_up)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def chosen_precision(config: TrainConfig, device: torch.device | str | None = None) -> Precision:
+    """`train.precision`, and for 'auto' bfloat16 where the device has instructions for it.
+
+    Args:
+        config: of the run.
+        device: None is what Fabric chooses: cuda where there is one, or else the CPU.
+    """
+    if config.precision != "auto":
+        return config.precision
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    cpu = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bf16-mixed" if kind == "cpu" and cpu else "32-true"
+
+
+# ---------------------------------------------------------------- a run
 
 
 @dataclass(frozen=True)
@@ -84,13 +220,12 @@ class TrainingResult:
 class _Outputs(nn.Module):
     """The network with a tuple for output, which is what Fabric's strategies can follow."""
 
-    def __init__(self, network: TagVIS, config: TrainConfig) -> None:
+    def __init__(self, network: TagVIS) -> None:
         super().__init__()
-        self.layout = torch.channels_last_3d if config.channels_last else torch.contiguous_format
-        self.network = network.to(memory_format=self.layout)
+        self.network = network
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor | None]:
-        prediction: Prediction = self.network(frames.contiguous(memory_format=self.layout))
+        prediction: Prediction = self.network(frames)
         return prediction.tags, prediction.semantic_logits
 
 
@@ -101,131 +236,156 @@ def train(
     out: Path,
     *,
     fabric: Fabric | None = None,
-    on_validation: Callable[[int, DavisScores], None] | None = None,
     network: TagVIS | None = None,
+    extend: bool = False,
 ) -> TrainingResult:
-    """Train a network; resume if `out` holds a run of the same config.
+    """Train a network, or go on with the run in `out`.
 
     The number of devices may change between the two as long as a step has as many clips:
-    devices x `batch_size` x `accumulate`.
+    devices x `batch_size`, and `accumulate` of these. SIGTERM saves the state and ends the process
+    with code 143, SIGUSR1 saves it and goes on.
 
     Args:
         config: everything the run depends on.
         videos: training videos with label maps and categories.
         validation: videos for the J&F that chooses the best weights.
         out: folder of the run.
-        fabric: devices, precision and strategy; by default whatever Lightning finds, with
-            `config.train.precision`.
-        on_validation: called with the step and the scores after each validation.
+        fabric: devices, precision and strategy; by default one device, whichever Lightning finds.
         network: start from these weights (fine-tuning) instead of random ones; trained in place.
+        extend: go on with a run that was to have fewer steps.
 
     Raises:
-        ValueError: no videos, videos without label maps, a network of another config, or `out`
-            holds a run of another config, with another number of clips a step, or a broken state;
-            a strategy that splits the network.
-        NotADirectoryError: `out` is a file.
-        NonFiniteLossError: the loss or its gradient is NaN or infinite. No parameter has taken
-            part of that step, and the files are those of the step before.
+        ValueError: no videos, videos without label maps, a network of another config, `out` holds
+            another run or a broken state, a strategy that splits the network, or too little memory.
+        OSError: `out` is a file or holds something else.
+        NonFiniteLossError: see `step`. The files are those of an earlier step.
     """
-    check_run(config, videos, validation, network)
-    fabric = fabric or Fabric(devices=1, precision=config.train.precision)
-    _check_strategy(fabric)
-    dataset = ClipDataset(videos, config)
-    step_clips = clips_per_step(config.train, fabric.world_size)
-    state = _open_run(out, config, step_clips)  # before there is more than one process to fail
+    check_training(config, videos, validation, network)
+    if fabric is None:
+        fabric = Fabric(devices=1, precision=chosen_precision(config.train))
+    if not isinstance(fabric.strategy, SingleDeviceStrategy | DDPStrategy):
+        raise ValueError(
+            f"{type(fabric.strategy).__name__} splits or moves the network, which is small enough "
+            "for every device to hold: use strategy ddp"
+        )
+    world, last = fabric.world_size, out / "last.pt"
+    settings = {
+        "command": "train",
+        "precision": fabric.strategy.precision.precision,
+        "clips a batch": config.train.batch_size * world,
+        "videos": {"train": fingerprint(videos), "validation": fingerprint(validation)},
+        "first weights": "random" if network is None else weights_fingerprint(network),
+        **config_to_dict(config),
+    }
+    may_change = MAY_CHANGE | ({"train.steps", "train.epochs"} if extend else set())
+    state = load_state(last) if check_run(out, settings, may_change) and last.exists() else None
+    fabric.seed_everything(config.train.seed, verbose=False)
+    if network is None:
+        wanted = config.model.pretrained and state is None  # else its weights are in the state
+        network = TagVIS(replace(config.model, pretrained=wanted))
     try:
         fabric.launch()
     except TypeError as error:  # what Fabric raises where processes are forked or spawned
         raise ValueError("processes of this strategy start from a function: use ddp") from error
-    fabric.seed_everything(config.train.seed, verbose=False)
-    network = network or TagVIS(config.model)
-    if fabric.world_size > 1:
-        synchronise_batch_norm(network, fabric.device)
-    total = total_steps(config.train, len(videos), fabric.world_size)
-    optimizer = torch.optim.Adam(
-        network.parameters(),
-        lr=config.train.learning_rate,
-        weight_decay=config.train.weight_decay,
-    )
-    model, optimizer = fabric.setup(_Outputs(network, config.train), optimizer)
-    done, best_score, best_step = 0, -math.inf, 0
+    model, optimizer = _set_up(network, config.train, fabric)
+    done, validated, best_score, best_step = 0, 0, -math.inf, 0
     if state is not None:
         try:
             network.load_state_dict(state["network"])
             optimizer.load_state_dict(state["optimizer"])
             fabric.strategy.precision.load_state_dict(state["precision"])
-            done, best_score, best_step = state["step"], state["best_score"], state["best_step"]
+            done, validated = state["step"], state["validated"]
+            best_score, best_step = state["best_score"], state["best_step"]
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             message = " ".join(str(error).split())[:300]
             raise ValueError(
-                f"the training state {out / 'last.pt'} does not fit this version of tagvis_lite "
+                f"the training state {last} does not fit this version of tagvis_lite "
                 f"({message}): delete it to start the run anew"
             ) from error
+    if fabric.is_global_zero:  # from here on there is something to go on with
+        open_run(out, settings, may_change)
+        write_json(out / "config.json", config_to_dict(config))
 
-    loader = clip_loader(dataset, done, fabric.global_rank, fabric.world_size)
-    batches = iter(loader)
+    number = clips_per_step(config.train, world)
+    total = total_steps(config.train, len(videos), world)
+    loader = clip_loader(
+        ClipDataset(videos, config), done, fabric.global_rank, world, fabric.device
+    )
+    log = TrainingLog(
+        out,
+        total,
+        config.train.log_every,
+        number,
+        None if state is None else state["log"],
+        fabric.loggers,
+        enabled=fabric.is_global_zero,
+    )
+
+    def save() -> None:
+        if fabric.is_global_zero:
+            values = {
+                "step": done,
+                "validated": validated,
+                "network": network.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "precision": fabric.strategy.precision.state_dict(),
+                "best_score": best_score,
+                "best_step": best_step,
+                "log": log.state(),
+            }
+            save_state(last, values, keep=config.train.keep)
+
+    say(
+        f"{len(videos):,} videos, {number} clips a step: {total:,} steps, {done:,} of them done; "
+        f"{sum(x.numel() for x in network.parameters()):,} parameters, {settings['precision']}"
+    )
+    if done >= total and validated == done:
+        say(f"{out}: finished already")
     network.train()
-    with closing(TrainingLog(out, done, total, enabled=fabric.is_global_zero)) as log:
-        for step in range(done + 1, total + 1):
+    saved, batches = time.monotonic(), iter(loader)
+    with closing(log), stop_signals() as asked, clear_errors(fabric):
+        while True:
+            if done > validated and (done % config.train.validate_every == 0 or done >= total):
+                save()
+                scores = validate(network, validation, config, fabric.device, fabric)
+                found = {"J&F": scores.jf_mean, "J": scores.j_mean, "F": scores.f_mean}
+                log.validation(done, found)
+                validated = done
+                if scores.jf_mean > best_score:
+                    best_score, best_step = scores.jf_mean, done
+                    if fabric.is_global_zero:
+                        save_network(out / "best.safetensors", network, config)
+                save()
+                saved = time.monotonic()
+            if done >= total:
+                break
+            numbers, clip = next(batches)
+            rate = learning_rate(config.train, done + 1, total)
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(config.train, step, total)
-            terms = _optimise(fabric, model, optimizer, batches, config, step)
-            log.step(step, terms, optimizer.param_groups[0]["lr"])
-            if step % config.train.validate_every != 0 and step != total:
-                continue
-            scores = validate(network, validation, config, fabric.device)
-            log.validation(step, scores)
-            is_best = scores.jf_mean > best_score
-            if is_best:
-                best_score, best_step = scores.jf_mean, step
-            if fabric.is_global_zero:
-                if is_best:
-                    save_network(out / "best.safetensors", network, config)
-                save_state(
-                    out / "last.pt",
-                    {
-                        "step": step,
-                        "clips_per_step": step_clips,
-                        "network": network.state_dict(),
-                        "optimizer": optimizer.state_dict(),
-                        "precision": fabric.strategy.precision.state_dict(),
-                        "best_score": best_score,
-                        "best_step": best_step,
-                    },
-                )
-            fabric.barrier()
-            if on_validation is not None:
-                on_validation(step, scores)
+                group["lr"] = rate
+            generators = [clip_generator(config.train.seed, n) for n in numbers]
+            try:
+                terms = step(model, optimizer, clip, config, generators, fabric)
+            except NonFiniteLossError as error:
+                raise NonFiniteLossError(f"step {done + 1}: {error}") from None
+            done += 1
+            log.step(done, terms, rate)
+            signals = agreed_signals(asked, fabric, done)
+            minutes = (time.monotonic() - saved) / 60
+            if (
+                signals
+                or (config.train.save_every and done % config.train.save_every == 0)
+                or (config.train.save_minutes and minutes >= config.train.save_minutes)
+            ):
+                save()
+                saved = time.monotonic()
+            if signal.SIGTERM in signals:
+                say(f"{out}: stopped at step {done}, the state is saved: start it again to go on")
+                raise SystemExit(128 + signal.SIGTERM)
     return TrainingResult(best_score, best_step, out / "best.safetensors")
 
 
-def learning_rate(config: TrainConfig, step: int, total: int) -> float:
-    """Learning rate of a step counted from 1: constant, or a warm-up and a cosine down to 0."""
-    if config.schedule == "constant":
-        return config.learning_rate
-    warm_up = max(1, min(MAX_WARM_UP, round(0.1 * total)))
-    if step <= warm_up:
-        return config.learning_rate * step / warm_up
-    progress = (step - warm_up) / max(1, total - warm_up)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-
-
-def validate(
-    network: nn.Module, videos: Sequence[Video], config: Config, device: torch.device | str = "cpu"
-) -> DavisScores:
-    """Predict whole videos and score them: J&F as in the DAVIS unsupervised protocol.
-
-    The network is run in evaluation mode and left in the mode it came in.
-    """
-
-    def scored() -> Iterator[tuple[str, Any, Any]]:
-        for video in videos:
-            yield video.name, video.ids, predict_video(network, video, config, device).ids
-
-    return evaluate_davis(scored())
-
-
-def check_run(
+def check_training(
     config: Config,
     videos: Sequence[Video],
     validation: Sequence[Video],
@@ -244,113 +404,47 @@ def check_run(
             f"the network to start from has {network.config}, but the run has {config.model}: "
             "pass the config that load_network returned with it"
         )
+    ClipDataset(videos, config)
 
 
-def _check_strategy(fabric: Fabric) -> None:
-    if not isinstance(fabric.strategy, SingleDeviceStrategy | DDPStrategy):
-        raise ValueError(
-            f"{type(fabric.strategy).__name__} splits or moves the network, which is small enough "
-            "for every device to hold: use strategy ddp"
-        )
+def _set_up(
+    network: TagVIS, config: TrainConfig, fabric: Fabric
+) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """The network and Adam, ready for `step` on this device among others."""
+    if fabric.world_size > 1 and fabric.device.type == "cpu":
+        convert_to_cpu_sync(network)
+    elif fabric.world_size > 1:
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    if config.channels_last:
+        network.to(memory_format=torch.channels_last_3d)
+    optimizer = torch.optim.Adam(
+        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    model, optimizer = fabric.setup(_Outputs(network), optimizer)
+    return model, optimizer
 
 
-def _optimise(
-    fabric: Fabric,
-    model: _FabricModule,
-    optimizer: torch.optim.Optimizer,
-    batches: Iterator[tuple[list[int], Clip]],
+def validate(
+    network: nn.Module,
+    videos: Sequence[Video],
     config: Config,
-    step: int,
-) -> dict[str, float]:
-    """One optimiser step over `accumulate` batches; the mean of their loss terms."""
-    sums: dict[str, float] = {}
-    drawn: list[str] = []
-    optimizer.zero_grad()
-    for part in range(config.train.accumulate):
-        numbers, clip = next(batches)
-        clip = _to_device(clip, fabric.device)
-        generators = [clip_generator(config.train.seed, number) for number in numbers]
-        drawn.append(f"clips {clip.names}, frames {clip.frame_indices.tolist()}")
-        last = part == config.train.accumulate - 1
-        with fabric.no_backward_sync(model, enabled=not last):
-            tags, logits = model(clip.frames)
-            sigmoid = config.model.class_activation == "sigmoid"
-            prediction = Prediction(tags, logits, sigmoid)
-            losses = overall_loss(prediction, clip, config.loss, generators)
-            terms = _over_processes(losses, fabric)
-            if not math.isfinite(terms["overall"]):  # on every process, or on none
-                raise _non_finite(f"loss {terms}", step, drawn[-1:], fabric)
-            fabric.backward(losses.overall / config.train.accumulate)
-        for name, value in terms.items():
-            sums[name] = sums.get(name, 0.0) + value / config.train.accumulate
-    limit = math.inf if config.train.clip_gradient is None else config.train.clip_gradient
-    norm = fabric.clip_gradients(model, optimizer, max_norm=limit, error_if_nonfinite=False)
-    # Scaled float16 gradients may overflow: the scaler then skips the step and scales less.
-    if config.train.precision != "16-mixed" and norm is not None and not norm.isfinite():
-        raise _non_finite("gradient", step, drawn, fabric)
-    optimizer.step()
-    return sums
+    device: torch.device | str = "cpu",
+    fabric: Fabric | None = None,
+) -> DavisScores:
+    """Predict whole videos and score them: J&F as in the DAVIS unsupervised protocol.
 
-
-def _over_processes(losses: Losses, fabric: Fabric) -> dict[str, float]:
-    """The loss terms as means over processes, plain numbers."""
-    values = torch.stack([value.detach() for value in vars(losses).values()])
-    reduced = fabric.all_reduce(values, reduce_op="mean")
-    assert isinstance(reduced, Tensor)
-    return dict(zip(vars(losses), reduced.tolist(), strict=True))
-
-
-def _non_finite(what: str, step: int, drawn: Sequence[str], fabric: Fabric) -> NonFiniteLossError:
-    everyone: list[Any] = [drawn]
-    if fabric.world_size > 1:
-        everyone = [None] * fabric.world_size
-        dist.all_gather_object(everyone, drawn)
-    clips = "; ".join(words for each in everyone for words in each)
-    return NonFiniteLossError(
-        f"not finite at step {step}: {what} of {clips}. Lower train.learning_rate, set "
-        "train.clip_gradient, or check these videos"
-    )
-
-
-def _to_device(clip: Clip, device: torch.device) -> Clip:
-    return Clip(
-        frames=clip.frames.to(device),
-        ids=clip.ids.to(device),
-        semantic=clip.semantic.to(device),
-        frame_indices=clip.frame_indices,
-        names=clip.names,
-    )
-
-
-def _open_run(out: Path, config: Config, step_clips: int) -> dict[str, Any] | None:
-    """Write config.json, or check that it is the same; return the state to resume from, if any."""
-    if out.exists() and not out.is_dir():
-        raise NotADirectoryError(f"{out} is a file: choose a folder for the run")
-    path, last = out / "config.json", out / "last.pt"
-    if (path.exists() or last.exists()) and not _is_of(path, config):
-        raise ValueError(
-            f"{out} holds a run of another config (see {path}): choose another folder, or delete it"
-        )
-    state = load_state(last) if last.exists() else None
-    if state is not None and state.get("clips_per_step", step_clips) != step_clips:
-        raise ValueError(
-            f"{out} holds a run with {state['clips_per_step']} clips a step, not {step_clips}: "
-            "choose train.batch_size and train.accumulate so that times devices they make as many"
-        )
-    text = json.dumps(config_to_dict(config), indent=1)
-    write_atomically(path, lambda temporary: temporary.write_text(text))
-    return state
-
-
-def _is_of(path: Path, config: Config) -> bool:
-    """Whether the file holds this config, but for how a step is computed."""
-    try:
-        found = config_from_dict(json.loads(path.read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
-        return False
-    same: bool = _what(found) == _what(config)
-    return same
-
-
-def _what(config: Config) -> Config:
-    return replace(config, train=replace(config.train, **HOW_NOT_WHAT))
+    The network is run in evaluation mode and left in the mode it came in. With `fabric` each
+    process takes its share of the videos, in the precision of training; all get all scores.
+    """
+    rank, world = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
+    mine: list[SequenceScores] = []
+    for video in videos[rank::world]:
+        with fabric.autocast() if fabric else nullcontext():
+            ids = predict_video(network, video, config, device).ids
+        assert video.ids is not None
+        mine.append(sequence_scores(video.ids, ids, video.name))
+    shares: list[Any] = [mine]
+    if world > 1:
+        shares = [None] * world
+        dist.all_gather_object(shares, mine)
+    return DavisScores(tuple(shares[k % world][k // world] for k in range(len(videos))))

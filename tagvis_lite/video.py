@@ -107,7 +107,8 @@ class Clip:
     """What the network sees of one video, or, with a leading dimension B, of B videos.
 
     Attributes:
-        frames: float, 3 x T x H x W, normalised as the encoder expects.
+        frames: float, 3 x T x H x W, normalised as the encoder expects. On their way to the
+            device frames and labels are uint8 (`clips.to_device`).
         ids: int64, T x h x w: 0 background, 1..254 instances, 255 void. h x w is the size of the
             tags: H x W over the label stride.
         semantic: int64, T x h x w: class of each pixel, 0 background, 255 ignored.
@@ -139,6 +140,15 @@ class Clip:
                     f"clip {self.names}: {what} is {tuple(getattr(self, what).shape)}, "
                     f"expected {shape}"
                 )
+
+    def __getitem__(self, part: slice) -> Clip:
+        """Some of the B clips."""
+        return Clip(**{name: value[part] for name, value in vars(self).items()})
+
+    def pin_memory(self) -> Clip:
+        """In memory that a GPU copies from without waiting; a `DataLoader` calls it."""
+        pinned = {k: v.pin_memory() for k, v in vars(self).items() if k != "names"}
+        return Clip(names=self.names, **pinned)
 
     @classmethod
     def collate(cls, clips: Sequence[Clip]) -> Clip:

@@ -7,27 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from tagvis_lite.atomic import replacing_folder, write_atomically
+from tagvis_lite.atomic import replacing, replacing_folder
 
 
-def write_new(temporary: Path) -> None:
-    temporary.write_text("new")
+def write_new(path: Path) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text("new")
 
 
 def test_folders_are_made_and_the_suffix_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b" / "scores.png"
-    seen: list[Path] = []
-
-    def write(temporary: Path) -> None:
-        seen.append(temporary)
-        write_new(temporary)
-
-    write_atomically(path, write)
+    with replacing(path) as temporary:
+        temporary.write_text("new")
     assert path.read_text() == "new"
     assert list(path.parent.iterdir()) == [path]
-    assert seen[0].parent == path.parent, "os.replace works within one file system"
-    assert seen[0].suffix == ".png", "savefig and others go by it"
-    assert seen[0].name.startswith("."), "readers of the folder skip hidden files"
+    assert temporary.parent == path.parent, "os.replace works within one file system"
+    assert temporary.suffix == ".png", "savefig and others go by it"
+    assert temporary.name.startswith("."), "readers of the folder skip hidden files"
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), ValueError("no"), KeyboardInterrupt()])
@@ -39,32 +35,31 @@ def test_a_failed_write_leaves_what_was_there(
     if old is not None:
         path.write_text(old)
 
-    def write(temporary: Path) -> None:
-        temporary.write_text("half of the n")
-        raise error
+    def write() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half of the n")
+            raise error
 
     with pytest.raises(type(error)):
-        write_atomically(path, write)
+        write()
     assert [p.read_text() for p in tmp_path.iterdir()] == ([] if old is None else [old])
 
 
 def test_a_write_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
     path.write_text("old")
-    with pytest.raises(FileNotFoundError):
-        write_atomically(path, lambda temporary: None)
+    with pytest.raises(FileNotFoundError), replacing(path):
+        pass
     assert path.read_text() == "old"
 
 
 def test_two_writers_do_not_meet(tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
 
-    def write(temporary: Path) -> None:
+    with replacing(path) as temporary:
         temporary.write_text("outer")
-        write_atomically(path, write_new)
+        write_new(path)
         assert temporary.read_text() == "outer"
-
-    write_atomically(path, write)
     assert path.read_text() == "outer"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -73,7 +68,7 @@ def test_two_writers_do_not_meet(tmp_path: Path) -> None:
 def test_permissions_are_those_of_any_new_file(umask: int, tmp_path: Path) -> None:
     before = os.umask(umask)
     try:
-        write_atomically(tmp_path / "new", write_new)
+        write_new(tmp_path / "new")
     finally:
         os.umask(before)
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o666 & ~umask
@@ -81,14 +76,14 @@ def test_permissions_are_those_of_any_new_file(umask: int, tmp_path: Path) -> No
 
 def test_a_name_of_the_longest_length_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("n" * 250 + ".json")
-    write_atomically(path, write_new)
+    write_new(path)
     assert path.read_text() == "new"
 
 
 def test_a_folder_in_the_way_stays(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     with pytest.raises(OSError, match="run"):
-        write_atomically(tmp_path / "run", write_new)
+        write_new(tmp_path / "run")
     assert list(tmp_path.iterdir()) == [tmp_path / "run"]
 
 

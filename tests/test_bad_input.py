@@ -264,8 +264,8 @@ FULL = [
         2_800,
         ".mp4",
     ),
-    (TRAIN.replace("{b}/%s", GOOD), 200, "config.json"),
-    (TRAIN.replace("{b}/%s", GOOD), 5_000, "best.safetensors"),
+    (TRAIN.replace("{b}/%s", GOOD), 200, "run.json"),
+    (TRAIN.replace("{b}/%s", GOOD), 5_000, "last.pt"),
     (TRAIN.replace("{b}/%s", GOOD), 600_000, "last.pt"),
 ]
 

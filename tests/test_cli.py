@@ -25,7 +25,6 @@ from tiny_network import OVERRIDES, SIZE, TINY, save_tiny
 from tyro.conf import Positional
 
 from tagvis_lite.__main__ import COMMANDS, main
-from tagvis_lite.checkpoint import load_network
 from tagvis_lite.commands import options
 from tagvis_lite.config import PROFILES
 from tagvis_lite.data.davis import read_davis
@@ -33,6 +32,7 @@ from tagvis_lite.data.label_maps import read_label_map
 from tagvis_lite.data.video_file import read_video_file, write_video_file
 from tagvis_lite.data.youtube_vis import read_youtube_vis
 from tagvis_lite.model.network import TagVIS
+from tagvis_lite.runs import load_network
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "data" / "toy"
@@ -189,10 +189,10 @@ def test_youtube_vis_from_training_to_scores(
 def test_predict_a_video_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import tagvis_lite.shipped
+    import tagvis_lite.runs
 
     weights = save_tiny(tmp_path / "toy.safetensors")
-    monkeypatch.setattr(tagvis_lite.shipped, "shipped", lambda name: weights)
+    monkeypatch.setattr(tagvis_lite.runs, "shipped", lambda name: weights)
     frames = np.random.default_rng(0).integers(0, 256, (7, 40, 60, 3), dtype=np.uint8)
     write_video_file(tmp_path / "walk.mp4", frames, fps=12.5)
     tagvis(f"predict {tmp_path}/walk.mp4 --out {tmp_path}/out")
@@ -406,7 +406,7 @@ MISTAKES = {
     "wrong layout": ("train --out {out} --data {w}/frames", "{w}/frames"),
     "run of another config": (
         f"train --out {{w}}/run --data {{w}}/davis {SMOKE}",
-        "{w}/run/config.json",
+        "{w}/run holds files that are not of",
     ),
     "run onto a file": (f"train --out {{w}}/text.mp4 --data {{w}}/davis {SMOKE}", "{w}/text.mp4"),
     "unknown training device": (

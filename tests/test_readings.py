@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_network import TINY
 
-from tagvis_lite.checkpoint import load_network
 from tagvis_lite.clips import make_clip, sample_indices
 from tagvis_lite.config import Config, DataConfig, LossConfig, ModelConfig
 from tagvis_lite.data.toy import ToyConfig, toy_split
 from tagvis_lite.inference import predict_video
 from tagvis_lite.model.network import TagVIS
+from tagvis_lite.runs import load_network
 from tagvis_lite.training import train
 from tagvis_lite.video import Video
 

@@ -10,11 +10,10 @@ import math
 
 import pytest
 
-from tagvis_lite.checkpoint import load_network
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.evaluation.davis import evaluate_davis
 from tagvis_lite.inference import predict_video
-from tagvis_lite.shipped import shipped
+from tagvis_lite.runs import load_network, shipped
 
 WEIGHTS = "checkpoints/toy.safetensors"
 CARD = "checkpoints/toy.json"

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -26,14 +26,13 @@ from lightning_fabric.plugins import MixedPrecision
 from tiny_network import TINY
 from torch import Tensor, nn
 
-from tagvis_lite import training, training_log
-from tagvis_lite.checkpoint import load_network, load_state
-from tagvis_lite.clips import make_clip
+from tagvis_lite import training
+from tagvis_lite.clips import clip_generator, make_clip
 from tagvis_lite.config import Config, TrainConfig
 from tagvis_lite.data.toy import ToyConfig, toy_split
-from tagvis_lite.evaluation.davis import DavisScores
 from tagvis_lite.losses import Losses, overall_loss
 from tagvis_lite.model.network import TagVIS
+from tagvis_lite.runs import load_network, load_state
 from tagvis_lite.training import (
     NonFiniteLossError,
     TrainingResult,
@@ -44,7 +43,7 @@ from tagvis_lite.training import (
 )
 from tagvis_lite.video import Clip, Prediction, Video
 
-FILES = {"config.json", "metrics.jsonl", "metrics.csv", "last.pt", "best.safetensors"}
+FILES = {"run.json", "config.json", "metrics.jsonl", "metrics.csv", "last.pt", "best.safetensors"}
 SMALL = replace(
     TINY,
     loss=replace(TINY.loss, pixels_per_instance=16),  # random pixels must resume exactly too
@@ -77,7 +76,7 @@ def run(
     *,
     fabric: Fabric | None = None,
     network: TagVIS | None = None,
-    on_validation: Callable[[int, DavisScores], None] | None = None,
+    **options: Any,
 ) -> TrainingResult:
     return train(
         config,
@@ -86,24 +85,34 @@ def run(
         out,
         fabric=fabric or cpu(config),
         network=network,
-        on_validation=on_validation,
+        **options,
     )
-
-
-def leave(step: int, _scores: DavisScores) -> None:
-    raise KeyboardInterrupt
 
 
 def run_interrupted(
     config: Config, out: Path, fabric: Callable[[Config], Fabric] = cpu
 ) -> TrainingResult:
-    """Leave the run after each of its validations, and start it again."""
-    while (
-        not (out / "last.pt").exists() or load_state(out / "last.pt")["step"] < config.train.steps
-    ):
-        with pytest.raises(KeyboardInterrupt):
-            run(config, out, fabric=fabric(config), on_validation=leave)
+    """Leave the run in every second step and in every validation, and start it again."""
+    for moment in range(1, 2 * (config.train.steps or 0)):
+        with pytest.MonkeyPatch.context() as patch:
+            leave_at(patch, "step" if moment % 2 else "validate", 2)
+            try:
+                run(config, out, fabric=fabric(config))
+            except KeyboardInterrupt:
+                continue
     return run(config, out, fabric=fabric(config))
+
+
+def leave_at(patch: pytest.MonkeyPatch, name: str, call: int) -> None:
+    """Interrupt the n-th call of a function of the training from now on."""
+    function, count = getattr(training, name), itertools.count(1)
+
+    def left(*arguments: Any) -> Any:
+        if next(count) == call:
+            raise KeyboardInterrupt
+        return function(*arguments)
+
+    patch.setattr(training, name, left)
 
 
 def records(out: Path) -> list[dict[str, float]]:
@@ -141,22 +150,15 @@ def flat(module: nn.Module) -> Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _log_every_step() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training_log, "LOG_EVERY", 1)
-        yield
-
-
 @pytest.fixture(scope="module")
-def straight(tmp_path_factory: pytest.TempPathFactory, _log_every_step: None) -> Path:
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("straight") / "run"
     run(STRAIGHT, out)
     return out
 
 
 @pytest.fixture(scope="module")
-def overfitted(tmp_path_factory: pytest.TempPathFactory, _log_every_step: None) -> Path:
+def overfitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("overfitted") / "run"
     train(OVERFIT, videos("train", 1), videos("train", 1), out, fabric=cpu(OVERFIT))
     return out
@@ -164,7 +166,6 @@ def overfitted(tmp_path_factory: pytest.TempPathFactory, _log_every_step: None) 
 
 def die_at_step_13(out: Path) -> None:
     """What the child process of the next test does."""
-    training_log.LOG_EVERY = 1
     training.overall_loss = with_each_loss(
         lambda n, *_: os.kill(os.getpid(), signal.SIGKILL) if n == 13 else None
     )
@@ -189,10 +190,10 @@ def test_a_killed_and_resumed_run_equals_a_straight_one(straight: Path, tmp_path
         {"batch_size": 8, "precision": "bf16-mixed"},
     ],
 )
-def test_a_run_interrupted_at_every_validation_equals_a_straight_one(
+def test_a_run_interrupted_again_and_again_equals_a_straight_one(
     fields: dict[str, Any], tmp_path: Path
 ) -> None:
-    config = config_with(steps=5, validate_every=2, **fields)
+    config = config_with(steps=5, validate_every=2, save_every=1, log_every=3, **fields)
     result = run(config, tmp_path / "straight")
     resumed = run_interrupted(config, tmp_path / "interrupted")
     assert_same_run(tmp_path / "interrupted", tmp_path / "straight")
@@ -217,8 +218,10 @@ def test_the_scale_of_float16_gradients_is_resumed_and_overflow_is_no_error(tmp_
 def test_a_line_cut_off_by_a_kill_and_lines_of_lost_steps_are_dropped(tmp_path: Path) -> None:
     config = config_with(steps=4, validate_every=2)
     run(config, tmp_path / "straight")
-    with pytest.raises(KeyboardInterrupt):
-        run(config, tmp_path / "cut", on_validation=leave)
+    with pytest.MonkeyPatch.context() as patch:
+        leave_at(patch, "step", 3)
+        with pytest.raises(KeyboardInterrupt):
+            run(config, tmp_path / "cut")
     with (tmp_path / "cut" / "metrics.jsonl").open("a") as file:
         file.write('{"step": 3, "overall": 1.0, "seconds": 1.0}\n{"step": 4, "overa')
     run(config, tmp_path / "cut")
@@ -283,25 +286,21 @@ def one_step(
     stub: nn.Module, *batches: list[Clip], step: int = 1, pixels: int | None = None, **fields: Any
 ) -> tuple[Tensor, dict[str, float]]:
     """The gradient of one step of plain gradient descent, and the logged terms."""
-    config = config_with(accumulate=len(batches), **{"clip_gradient": None, **fields})
+    sizes = {"accumulate": len(batches), "batch_size": len(batches[0])}
+    config = config_with(**sizes, **{"clip_gradient": None, **fields})
     config = replace(config, loss=replace(config.loss, pixels_per_instance=pixels))
-    fabric = cpu(config)
-    model, optimizer = fabric.setup(stub, torch.optim.SGD(stub.parameters(), lr=1.0))
+    optimizer = torch.optim.SGD(stub.parameters(), lr=1.0)
     before = flat(stub)
-    first = [(step - 1) * sum(map(len, batches)), *itertools.accumulate(map(len, batches))]
-    collated = iter(
-        [
-            (list(range(start, start + len(batch))), Clip.collate(batch))
-            for start, batch in zip(first, batches, strict=False)
-        ]
-    )
-    terms = training._optimise(fabric, model, optimizer, collated, config, step)
+    every = [clip for batch in batches for clip in batch]
+    first = (step - 1) * len(every)
+    generators = [clip_generator(config.train.seed, first + k) for k in range(len(every))]
+    terms = training.step(stub, optimizer, Clip.collate(every), config, generators)
     return before - flat(stub), terms
 
 
 def clips(number: int) -> list[Clip]:
     return [
-        make_clip(video, range(4), SMALL.data, SMALL.model.num_classes)
+        make_clip(video, range(4), SMALL.data, SMALL.model.num_classes, as_bytes=True)
         for video in videos("train", number)
     ]
 
@@ -344,7 +343,7 @@ def test_a_gradient_that_is_not_finite_stops_before_the_step() -> None:
     before = flat(stub)
     a, b = clips(2)
     for limit in (None, 1.0):
-        with pytest.raises(NonFiniteLossError, match=r"step 1: gradient") as stop:
+        with pytest.raises(NonFiniteLossError, match=r"gradient is not finite") as stop:
             one_step(stub, [a], [b], clip_gradient=limit)
         assert a.names[0] in str(stop.value)
         assert b.names[0] in str(stop.value)
@@ -425,44 +424,45 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_batch(
             return replace(losses, overall=losses.overall * factor)
 
         monkeypatch.setattr(training, "overall_loss", with_each_loss(poison))
-        with pytest.raises(NonFiniteLossError, match=f"at step {step}: loss") as stop:
+        with pytest.raises(NonFiniteLossError, match=f"step {step}: loss .* not finite") as stop:
             run(STRAIGHT, tmp_path, network=network)
         assert all(name in str(stop.value) for name in seen["clip"].names)
         assert str(seen["clip"].frame_indices.tolist()) in str(stop.value)
         assert "\n" not in str(stop.value)
         torch.testing.assert_close(flat(network), seen["parameters"], rtol=0, atol=0)
         if step == 3:
-            assert {path.name for path in tmp_path.iterdir()} == {"config.json", "metrics.jsonl"}
+            left = {path.name for path in tmp_path.iterdir()}
+            assert left == {"run.json", "config.json", "metrics.jsonl", "metrics.csv"}
     assert load_state(tmp_path / "last.pt")["step"] == 10
     monkeypatch.setattr(training, "overall_loss", overall_loss)
-    run(STRAIGHT, tmp_path)
+    with pytest.raises(ValueError, match=r"differs in first weights: \w+, now random"):
+        run(STRAIGHT, tmp_path)
+    torch.manual_seed(STRAIGHT.train.seed)
+    run(STRAIGHT, tmp_path, network=TagVIS(STRAIGHT.model))
     assert_same_run(tmp_path, straight)
 
 
 def test_the_best_weights_are_those_of_the_best_validation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scores = iter([0.2, 0.6, 0.5, 0.6])
-    monkeypatch.setattr(
-        training,
-        "evaluate_davis",
-        lambda _: SimpleNamespace(jf_mean=(score := next(scores)), j_mean=score, f_mean=score),
-    )
-    weights: dict[int, dict[str, Tensor]] = {}
+    scores, weights = iter([0.2, 0.6, 0.5, 0.6]), []
     config = config_with(steps=4, validate_every=1)
 
-    def keep(step: int, _scores: object) -> None:
-        weights[step] = load_state(tmp_path / "last.pt")["network"]
-        if step == 3:
-            raise KeyboardInterrupt
+    def judge(network: TagVIS, *_: object) -> SimpleNamespace:
+        score = next(scores)
+        weights.append({name: value.clone() for name, value in network.state_dict().items()})
+        return SimpleNamespace(jf_mean=score, j_mean=score, f_mean=score)
 
-    with pytest.raises(KeyboardInterrupt):
-        run(config, tmp_path, on_validation=keep)
-    result = run(config, tmp_path, on_validation=keep)
+    monkeypatch.setattr(training, "validate", judge)
+    with pytest.MonkeyPatch.context() as patch:
+        leave_at(patch, "validate", 4)
+        with pytest.raises(KeyboardInterrupt):
+            run(config, tmp_path)
+    result = run(config, tmp_path)
     assert (result.best_score, result.best_step) == (0.6, 2)
     best = load_network(result.weights)[0].state_dict()
-    torch.testing.assert_close(dict(best), dict(weights[2]), rtol=0, atol=0)
     assert [r["J&F"] for r in records(tmp_path) if "J&F" in r] == [0.2, 0.6, 0.5, 0.6]
+    torch.testing.assert_close(dict(best), weights[1], rtol=0, atol=0)
 
 
 def test_validation_leaves_every_module_in_its_mode() -> None:
@@ -509,10 +509,25 @@ def test_the_progress_line_is_live_on_a_terminal_and_silent_elsewhere(
 
 def test_a_folder_of_another_config_is_refused(straight: Path) -> None:
     files = {path.name: path.read_bytes() for path in straight.iterdir()}
-    with pytest.raises(ValueError, match=r"run holds a run of another config \(see .*config\.json"):
-        run(config_with(steps=20, validate_every=10, seed=1), straight)
-    with pytest.raises(ValueError, match=r"with 2 clips a step, not 3: .*batch_size"):
-        run(config_with(steps=20, validate_every=10, batch_size=3), straight)
+    for fields, message in (
+        ({"seed": 1}, r"differs in train\.seed: 0, now 1: choose another folder"),
+        ({"steps": 30}, r"differs in train\.steps: 20, now 30: use --extend"),
+        ({"batch_size": 3}, r"differs in clips a batch: 2, now 3"),
+        (
+            {"batch_size": 1, "accumulate": 2},
+            r"clips a batch: 2, now 1; train\.accumulate: 1, now 2",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            run(config_with(**{"steps": 20, "validate_every": 10, **fields}), straight)
+    with pytest.raises(ValueError, match=r"differs in videos\.train: 5 videos, \w+, now 4 videos"):
+        train(
+            STRAIGHT,
+            videos("train", 4),
+            videos("validation", 2),
+            straight,
+            fabric=cpu(STRAIGHT),
+        )
     assert {path.name: path.read_bytes() for path in straight.iterdir()} == files
 
 
@@ -527,7 +542,7 @@ def test_a_folder_of_another_config_is_refused(straight: Path) -> None:
 def test_a_broken_state_is_one_clear_error(
     spoil: Callable[[Path], object], straight: Path, tmp_path: Path
 ) -> None:
-    for name in ("config.json", "last.pt"):
+    for name in ("run.json", "last.pt"):
         (tmp_path / name).write_bytes((straight / name).read_bytes())
     spoil(tmp_path / "last.pt")
     with pytest.raises(ValueError, match=r"training state.*: delete it to start") as error:

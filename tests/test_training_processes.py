@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,12 +20,11 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies import FSDPStrategy
 from tiny_network import TINY
 
-from tagvis_lite import training, training_log
-from tagvis_lite.checkpoint import load_state
+from tagvis_lite import training
 from tagvis_lite.clips import ClipOrder, clips_per_step
 from tagvis_lite.config import Config, TrainConfig
 from tagvis_lite.data.toy import ToyConfig, toy_split
-from tagvis_lite.evaluation.davis import DavisScores
+from tagvis_lite.runs import load_state
 from tagvis_lite.training import train
 
 CLIPS, STEPS, HALF = 2, 4, 2
@@ -62,32 +61,36 @@ def run(out: Path, devices: int, *, leave_half_way: bool = False, **fields: Any)
         video.ids[:, : 8 * len(video.name) // 16] = 255
     fabric = Fabric(accelerator="cpu", devices=devices)
 
-    def leave(step: int, _scores: DavisScores) -> None:
-        if leave_half_way and step == HALF:
-            raise KeyboardInterrupt
-
-    training_log.LOG_EVERY = 1
     chosen = config(CLIPS // devices, **fields)
+    step, count = training.step, itertools.count(1)
+
+    def left(*arguments: Any) -> Any:
+        if next(count) > HALF:
+            raise KeyboardInterrupt
+        return step(*arguments)
+
     try:
-        train(chosen, videos, validation, out, fabric=fabric, on_validation=leave)
+        if leave_half_way:
+            training.step = left
+        train(chosen, videos, validation, out, fabric=fabric)
     except KeyboardInterrupt:
         fabric.barrier()
+    finally:
+        training.step = step
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs of one process, and of two: each from the start, and taken over from the other."""
     root = tmp_path_factory.mktemp("processes")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training_log, "LOG_EVERY", 1)
-        run(root / "one", 1)
-        run(root / "one then two", 1, leave_half_way=True)
-        command = [sys.executable, __file__, root]
-        child = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert child.returncode == 0, child.stderr[-2000:]
-        shutil.copytree(root / "two half", root / "two then one")
-        run(root / "two then one", 1)
-        yield root
+    run(root / "one", 1)
+    run(root / "one then two", 1, leave_half_way=True)
+    command = [sys.executable, __file__, root]
+    child = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert child.returncode == 0, child.stderr[-2000:]
+    shutil.copytree(root / "two half", root / "two then one")
+    run(root / "two then one", 1)
+    return root
 
 
 def two_processes(root: Path) -> None:
@@ -101,7 +104,6 @@ def two_processes(root: Path) -> None:
 def test_the_number_of_processes_changes_no_result(name: str, folders: Path) -> None:
     expected, got = load_state(folders / "one" / "last.pt"), load_state(folders / name / "last.pt")
     assert got["step"] == expected["step"] == STEPS
-    assert got["clips_per_step"] == CLIPS
     weights, others = (
         {k: v for k, v in state["network"].items() if k not in UNDETERMINED}
         for state in (expected, got)
@@ -118,7 +120,7 @@ def test_the_number_of_processes_changes_no_result(name: str, folders: Path) -> 
 
 
 def test_another_number_of_clips_a_step_is_no_resume(folders: Path) -> None:
-    with pytest.raises(ValueError, match=r"2 clips a step, not 4: .*train\.accumulate"):
+    with pytest.raises(ValueError, match=r"differs in train\.accumulate: 1, now 2"):
         run(folders / "two", 1, accumulate=2)
 
 
@@ -129,10 +131,11 @@ def test_strategies_that_cannot_be_followed_are_refused(tmp_path: Path) -> None:
         train(config(1), toy, toy, tmp_path / "forked", fabric=forked)
 
 
-def test_a_strategy_that_splits_the_network_is_refused() -> None:
+def test_a_strategy_that_splits_the_network_is_refused(tmp_path: Path) -> None:
+    toy = toy_split("train", 1, ToyConfig(size=(32, 32), num_frames=6))[:]
     fabric = cast(Fabric, SimpleNamespace(strategy=FSDPStrategy()))
     with pytest.raises(ValueError, match=r"FSDPStrategy splits or moves .*: use strategy ddp"):
-        training._check_strategy(fabric)
+        train(config(1), toy, toy, tmp_path, fabric=fabric)
 
 
 @settings(max_examples=50, deadline=None)
@@ -144,9 +147,7 @@ def test_a_step_takes_the_same_clips_however_they_are_shared(
     number = clips_per_step(shared, world_size)
     taken = []
     for rank in range(world_size):
-        numbers = iter(ClipOrder(shared, done, rank, world_size))
-        for _ in range(accumulate):
-            taken += next(numbers)
+        taken += next(iter(ClipOrder(shared, done, rank, world_size)))
     assert sorted(taken) == list(range(done * number, (done + 1) * number))
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from tagvis_lite.checkpoint import save_network
 from tagvis_lite.config import TOY
 from tagvis_lite.model.network import TagVIS
+from tagvis_lite.runs import save_network
 
 SIZE = 32
 TINY = replace(
@@ -23,6 +23,7 @@ TINY = replace(
         head_channels=8,
     ),
     data=replace(TOY.data, clip_frames=4, size=(SIZE, SIZE)),
+    train=replace(TOY.train, precision="32-true", log_every=1),
 )
 OVERRIDES = (
     "--model.widths 8 8 16 --model.attention-channels 8 --model.bottleneck-channels 16 "

@@ -30,7 +30,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from tagvis_lite.checkpoint import load_network
 from tagvis_lite.course import check, explore, lesson_video, record, show, subplots
 from tagvis_lite.course.checks.lesson_00 import check_mirrored_score
 from tagvis_lite.data.toy import toy_split
@@ -42,7 +41,7 @@ from tagvis_lite.inference import (
 )
 from tagvis_lite.instances import cluster_instances
 from tagvis_lite.interpolation import interpolate_ids
-from tagvis_lite.shipped import shipped
+from tagvis_lite.runs import load_network, shipped
 from tagvis_lite.video import Video
 from tagvis_lite.views.figures import filmstrip, tag_histogram
 from tagvis_lite.views.overlay import instance_colours, overlay

@@ -170,10 +170,8 @@ dataset = ClipDataset([video], profile)
 
 
 def picture(clip, t):
-    """Frame t of a clip, back in colours, with its labels over it."""
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (toy.mean, toy.std))
-    frame = 255 * (clip.frames[:, t] * std + mean).clamp(0, 1)
-    return overlay(frame.byte().permute(1, 2, 0).numpy(), clip.ids[t].byte().numpy(), 0.15)
+    """Frame t of a clip, as it travels to the network, with its labels over it."""
+    return overlay(clip.frames[:, t].permute(1, 2, 0).numpy(), clip.ids[t].numpy(), 0.15)
 
 
 # %%
@@ -362,7 +360,7 @@ augmented = ClipDataset([painted], replace(profile, data=plain))
 def agreement(epoch):
     """Share of pixels whose colour in the frame is that of their label."""
     _, clip = augmented[epoch]
-    shown = (clip.frames[0] * 255 / 40).round()
+    shown = (clip.frames[0] / 40).round()
     return (shown == clip.ids).double().mean().item()
 
 

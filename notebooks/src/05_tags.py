@@ -32,7 +32,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from tagvis_lite.checkpoint import load_network
 from tagvis_lite.clips import make_clip, spread_indices
 from tagvis_lite.config import PROFILES
 from tagvis_lite.course import COLOURS, check, explore, lesson_video, record, show, subplots
@@ -40,7 +39,7 @@ from tagvis_lite.course.checks.lesson_05 import check_output_size
 from tagvis_lite.data.toy import CATEGORIES
 from tagvis_lite.inference import predict_clip
 from tagvis_lite.model.tags import Bottleneck, TagGenerator
-from tagvis_lite.shipped import shipped
+from tagvis_lite.runs import load_network, shipped
 from tagvis_lite.views import TagSpace
 
 # %%

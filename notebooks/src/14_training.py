@@ -35,7 +35,6 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from tagvis_lite.checkpoint import load_network
 from tagvis_lite.clips import ClipDataset, clip_loader, make_clip, spread_indices
 from tagvis_lite.config import PROFILES
 from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
@@ -44,7 +43,8 @@ from tagvis_lite.data.find import find_training_data, toy_training_data
 from tagvis_lite.inference import predict_clip
 from tagvis_lite.losses import overall_loss
 from tagvis_lite.model.network import TagVIS
-from tagvis_lite.training import learning_rate, total_steps, train, validate
+from tagvis_lite.runs import load_network
+from tagvis_lite.training import learning_rate, step, total_steps, train, validate
 from tagvis_lite.video import Clip
 from tagvis_lite.views.free_tags import draw_frames
 
@@ -104,29 +104,33 @@ total = total_steps(config.train, len(data.train))
 
 # %%
 def batches(videos, config):
-    """Endless batches of augmented clips."""
-    for _numbers, clip in clip_loader(ClipDataset(videos, config)):
-        yield clip
+    """The clips of one step after the other, without end."""
+    for _numbers, clips in clip_loader(ClipDataset(videos, config)):
+        yield clips
 
 
 # %% [markdown]
-# One step: forward, equation (7), backward, Adam. Gradients are clipped in the toy profile, where the
-# learning rate is high.
+# One step, as the package has it; gradients are clipped in the toy profile, where the learning rate is
+# high:
+#
+# ```python
+# optimizer.zero_grad()
+# part = to_device(clip, config.data, device)           # bytes become normalised floats
+# losses = overall_loss(network(part.frames), part, config.loss)
+# losses.overall.backward()                             # equation (7)
+# clip_grad_norm_(network.parameters(), config.train.clip_gradient)
+# optimizer.step()
+# ```
+#
+# `tagvis_lite.training.step` is these lines, with what several devices and 16-bit numbers need between
+# them. `tagvis train` calls it, and so do we.
 
 
 # %%
 def train_step(network, optimizer, clip, config, rate):
     for group in optimizer.param_groups:
         group["lr"] = rate
-    optimizer.zero_grad()
-    device = next(network.parameters()).device
-    frames = clip.frames.to(device, memory_format=torch.channels_last_3d)
-    losses = overall_loss(network(frames), clip, config.loss)
-    losses.overall.backward()
-    limit = config.train.clip_gradient or float("inf")
-    torch.nn.utils.clip_grad_norm_(network.parameters(), limit)
-    optimizer.step()
-    return losses.as_dict()
+    return step(network, optimizer, clip, config)
 
 
 # %% [markdown]
@@ -148,11 +152,11 @@ history, snapshots = [], {0: predict_clip(network, probe_clip.frames)}
 stops = {max(1, round(share * total)) for share in (0.08, 0.25, 0.5, 1.0)}
 source = batches(data.train, config)
 network.train()
-for step in range(1, total + 1):
-    rate = learning_rate(config.train, step, total)
+for number in range(1, total + 1):
+    rate = learning_rate(config.train, number, total)
     history.append(train_step(network, optimizer, next(source), config, rate))
-    if step in stops:
-        snapshots[step] = predict_clip(network, probe_clip.frames)
+    if number in stops:
+        snapshots[number] = predict_clip(network, probe_clip.frames)
 
 # %%
 assert len(history) == total
@@ -215,12 +219,12 @@ ids = probe_clip.ids.numpy()
 objects = [n for n in np.unique(ids) if n not in (0, 255)]
 middle = len(ids) // 2
 figure, axes = subplots(2, len(snapshots), width=9, height=3.6, squeeze=False)
-for column, (step, prediction) in enumerate(snapshots.items()):
+for column, (number, prediction) in enumerate(snapshots.items()):
     tags = prediction.tags.cpu().numpy()
     inside = tags[ids > 0]
     axes[0, column].imshow(tags[middle], cmap="viridis")
     axes[0, column].set_axis_off()
-    axes[0, column].set_title(f"step {step}")
+    axes[0, column].set_title(f"step {number}")
     bins = np.linspace(inside.min(), inside.max(), 40)
     groups = [tags[ids == n] for n in objects]
     axes[1, column].hist(groups, bins=bins, stacked=True, color=[COLOURS[n - 1] for n in objects])
@@ -373,8 +377,8 @@ few = toy_training_data(4, 1)
 torch.manual_seed(SEED)
 ours = TagVIS(small.model).to(memory_format=torch.channels_last_3d).train()
 ours_optimizer = torch.optim.Adam(ours.parameters(), lr=small.train.learning_rate)
-for step, clip in zip((1, 2), batches(few.train, small), strict=False):
-    train_step(ours, ours_optimizer, clip, small, learning_rate(small.train, step, 2))
+for number, clip in zip((1, 2), batches(few.train, small), strict=False):
+    train_step(ours, ours_optimizer, clip, small, learning_rate(small.train, number, 2))
 
 # %%
 with tempfile.TemporaryDirectory() as folder:

@@ -33,7 +33,6 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from tagvis_lite.checkpoint import load_network
 from tagvis_lite.clips import make_clip, spread_indices
 from tagvis_lite.config import PROFILES
 from tagvis_lite.course import COLOURS, check, explore, lesson_video, record, show, subplots
@@ -43,7 +42,7 @@ from tagvis_lite.evaluation.davis import evaluate_davis
 from tagvis_lite.inference import look, merge_repeats, predict_clip
 from tagvis_lite.instances import cluster_instances, modes_1d
 from tagvis_lite.interpolation import interpolate_ids
-from tagvis_lite.shipped import shipped
+from tagvis_lite.runs import load_network, shipped
 from tagvis_lite.video import Prediction, Video
 from tagvis_lite.views.overlay import instance_colours, overlay
 

@@ -28,7 +28,6 @@ OUT = ""  # folder for the metrics; empty keeps none
 # %% tags=["imports"]
 import numpy as np
 
-from tagvis_lite.checkpoint import load_network
 from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
 from tagvis_lite.course.checks.lesson_17 import check_sequence_iou
 from tagvis_lite.data.toy import render_video
@@ -37,7 +36,7 @@ from tagvis_lite.evaluation.youtube_vis_submission import track_results
 from tagvis_lite.inference import look
 from tagvis_lite.instances import cluster_instances
 from tagvis_lite.interpolation import interpolate_ids
-from tagvis_lite.shipped import shipped
+from tagvis_lite.runs import load_network, shipped
 from tagvis_lite.video import Tracks, Video
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)

@@ -38,7 +38,6 @@ from scipy import stats
 from scipy.ndimage import gaussian_filter
 from torch.nn.functional import cosine_similarity
 
-from tagvis_lite.checkpoint import load_network
 from tagvis_lite.clips import make_clip, spread_indices
 from tagvis_lite.config import PROFILES
 from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
@@ -50,7 +49,7 @@ from tagvis_lite.instances import cluster_instances
 from tagvis_lite.losses import instance_means, overall_loss, specter_loss, temper_loss
 from tagvis_lite.model.attention import Attention
 from tagvis_lite.model.network import TagVIS
-from tagvis_lite.shipped import shipped
+from tagvis_lite.runs import load_network, shipped
 
 # %% tags=["imports"]
 from tagvis_lite.study.ablation import READINGS, TABLE_3, markdown, read_results

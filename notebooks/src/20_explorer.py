@@ -41,8 +41,6 @@ from matplotlib.cbook import get_sample_data
 from matplotlib.figure import Figure
 from PIL import Image
 
-# %% tags=["imports"]
-from tagvis_lite.checkpoint import load_network
 from tagvis_lite.config import PROFILES
 from tagvis_lite.course import check, explore, lesson_video, record, show, subplots
 from tagvis_lite.course.checks.lesson_20 import check_find_failure
@@ -50,7 +48,9 @@ from tagvis_lite.data.toy import CATEGORIES, toy_split
 from tagvis_lite.inference import look, predict_video
 from tagvis_lite.instances import cluster_instances
 from tagvis_lite.losses import instance_means
-from tagvis_lite.shipped import shipped
+
+# %% tags=["imports"]
+from tagvis_lite.runs import load_network, shipped
 from tagvis_lite.video import VOID, Prediction, Video
 from tagvis_lite.views import TagSpace
 from tagvis_lite.views.overlay import instance_colours

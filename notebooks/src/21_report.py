@@ -34,15 +34,15 @@ import numpy as np
 from IPython.display import Markdown
 from scipy import stats
 
-# %% tags=["imports"]
-from tagvis_lite.checkpoint import load_network
 from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
 from tagvis_lite.course.checks.lesson_21 import check_difference_interval
 from tagvis_lite.data.toy import TEST_VIDEOS, toy_split
 from tagvis_lite.evaluation.davis import evaluate_davis
 from tagvis_lite.evaluation.tables import markdown_table
 from tagvis_lite.inference import predict_video
-from tagvis_lite.shipped import shipped
+
+# %% tags=["imports"]
+from tagvis_lite.runs import load_network, shipped
 from tagvis_lite.study.ablation import READINGS, TABLE_3
 from tagvis_lite.study.figures import figures
 from tagvis_lite.study.report import ABLATION, CARD, NOT_RUN, REPORT, differences, report

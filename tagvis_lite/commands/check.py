@@ -140,6 +140,6 @@ def truth_problems(videos: Sequence[Video]) -> list[str]:
 
 
 def _load(checkpoint: Path) -> object:
-    from tagvis_lite.checkpoint import load_network
+    from tagvis_lite.runs import load_network
 
     return load_network(weights_file(checkpoint))

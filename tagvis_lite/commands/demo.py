@@ -15,8 +15,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from tagvis_lite.atomic import claim_folder, write_atomically
-from tagvis_lite.checkpoint import load_network
+from tagvis_lite.atomic import replacing
 from tagvis_lite.commands.predict import predict_to_files
 from tagvis_lite.config import Config
 from tagvis_lite.data.davis import read_davis, write_davis
@@ -26,14 +25,13 @@ from tagvis_lite.inference import look
 from tagvis_lite.instances import cluster_instances
 from tagvis_lite.interpolation import interpolate_ids
 from tagvis_lite.model.network import TagVIS
-from tagvis_lite.shipped import shipped
+from tagvis_lite.runs import load_network, open_run, shipped
 from tagvis_lite.video import BACKGROUND, VOID, Video
 from tagvis_lite.views.figures import filmstrip, save, tag_histogram
 
 SHOWN = 4
 """Videos drawn on the page."""
 
-MARK = ".made-by-tagvis-demo"
 """File in a folder of the demo, which says that what an earlier demo left there may go."""
 
 
@@ -81,13 +79,14 @@ def run_demo(out: Path, num_videos: int = 16) -> Path:
     page = out / "index.html"
     pictures = [_draw(network, config, video, out / "figures") for video in videos[:SHOWN]]
     text = _page("".join(pictures), len(videos), scores, f"{weights.name}: {card['summary']}")
-    write_atomically(page, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    with replacing(page) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return page
 
 
 def _clear(out: Path) -> None:
     """Remove what an earlier demo, finished or killed, left in `out`, and nothing else."""
-    claim_folder(out, MARK, "a demo")
+    open_run(out, {"command": "demo"})
     (out / "index.html").unlink(missing_ok=True)
     for name in ("toy", "predictions", "figures"):
         if (out / name).exists():

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from tyro.conf import Positional
 
 from tagvis_lite.atomic import replacing
-from tagvis_lite.checkpoint import load_network
 from tagvis_lite.commands.extras import needs
 from tagvis_lite.commands.options import Checkpoint, weights_file
 from tagvis_lite.config import Config
 from tagvis_lite.model.attention import Attention, attention_maps
 from tagvis_lite.model.network import TagVIS
+from tagvis_lite.runs import load_network
 
 TOLERANCE = 1e-3
 """Largest difference from torch, as a share of the largest value of an output."""

@@ -55,7 +55,7 @@ def weights_file(checkpoint: Path | None) -> Path:
         FileNotFoundError: a folder without best.safetensors.
     """
     if checkpoint is None:
-        from tagvis_lite.shipped import shipped
+        from tagvis_lite.runs import shipped
 
         return shipped("checkpoints/toy.safetensors")
     if not checkpoint.is_dir():

@@ -1,29 +1,28 @@
 """Predict a set of videos into files that people, DAVIS and YouTube-VIS can read.
 
-    OUT/overlays/<video>.mp4        instances drawn over the frames
     OUT/davis/<video>/<frame>.png   palette PNGs, ready for `tagvis evaluate davis`
     OUT/davis.zip                   the same, ready to submit to DAVIS
     OUT/results.json                YouTube-VIS results
     OUT/results.zip                 the same, ready to submit
     OUT/parts/<video>.json          the part of results.json of each finished video
     OUT/run.json                    which weights and config they are of
+    OUT/overlays/<video>.mp4        instances drawn over the frames
 
-A part is written after everything else of its video, so a killed run goes on where it was.
+A part is written after the PNGs of its video, so a killed run goes on where it was. Overlays come
+last: the results are complete before a video is encoded, and without it they are complete too.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from tqdm.auto import tqdm
 
-from tagvis_lite.atomic import write_atomically
 from tagvis_lite.commands.check import folder_problems, problems_of, refuse
 from tagvis_lite.commands.options import (
     Checkpoint,
@@ -35,7 +34,7 @@ from tagvis_lite.commands.options import (
     weights_file,
 )
 from tagvis_lite.config import Config, InferenceConfig, config_to_dict
-from tagvis_lite.video import Tracks, Video
+from tagvis_lite.video import Video
 
 if TYPE_CHECKING:  # torch takes seconds, and help needs none of it
     from torch import nn
@@ -71,8 +70,8 @@ def predict(
     )
 
     # They import torchvision, which takes seconds: a mistake in the path is told before.
-    from tagvis_lite.checkpoint import load_network
     from tagvis_lite.model.fast import FastTagVIS
+    from tagvis_lite.runs import load_network
 
     network, config = load_network(weights)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
@@ -116,77 +115,61 @@ def predict_to_files(
     Raises:
         ValueError: `out` holds results of other weights, of another config, or of another video
             of the same name; or see `predict_video`.
+        OSError: `out` is a file, holds something else, or cannot be written to.
+
+    Warns:
+        UserWarning: an overlay could not be made.
     """
-    from tagvis_lite.data.video_file import write_video_file
     from tagvis_lite.evaluation.davis_submission import write_davis_result, write_davis_zip
     from tagvis_lite.evaluation.youtube_vis_submission import track_results, write_results
     from tagvis_lite.inference import predict_video
+    from tagvis_lite.runs import fingerprint, open_run, read_json, write_json
 
-    _open_run(out, {"weights": weights, "config": config_to_dict(config)})
+    open_run(out, {"command": "predict", "weights": weights, **config_to_dict(config)})
     video_ids = video_ids or {video.name: k for k, video in enumerate(videos, start=1)}
     network = network.to(device)
     parts = {video.name: out / "parts" / f"{video.name}.json" for video in videos}
-    waiting = [video for video in videos if not _is_done(parts[video.name], video)]
+    waiting = []
+    for video in videos:
+        if not parts[video.name].exists():
+            waiting.append(video)
+        elif read_json(parts[video.name])["video"] != fingerprint([video]):
+            raise ValueError(
+                f"{parts[video.name]} is of another video named {video.name!r}: choose another "
+                "folder for the results, or delete that one"
+            )
     with tqdm(waiting, desc="predict", unit="video", mininterval=1.0, disable=None) as bar:
         for video in bar:
+            (out / "overlays" / f"{video.name}.mp4").unlink(missing_ok=True)
             tracks = predict_video(network, video, config, device)
             write_davis_result(tracks, out / "davis")
-            target = out / "overlays" / f"{video.name}.mp4"
-            write_video_file(target, _drawn(video, tracks), video.fps)
             entries = track_results(tracks, video_ids[video.name])
-            _write_json(parts[video.name], {"video": _fingerprint(video), "entries": entries})
+            write_json(parts[video.name], {"video": fingerprint([video]), "entries": entries})
     results = [
         {**entry, "video_id": video_ids[name]}
         for name, path in parts.items()
-        for entry in _read_json(path)["entries"]
+        for entry in read_json(path)["entries"]
     ]
     for name in ("results.json", "results.zip"):
         write_results(out / name, results)
     write_davis_zip(out / "davis", out / "davis.zip")
+    for video in tqdm(videos, desc="overlays", unit="video", mininterval=1.0, disable=None):
+        _write_overlay(video, out)
     return len(waiting)
 
 
-def _drawn(video: Video, tracks: Tracks) -> Iterator[np.ndarray]:
+def _write_overlay(video: Video, out: Path) -> None:
+    """Draw the label maps of a video over its frames, unless that was done before."""
+    from tagvis_lite.data.label_maps import read_label_map
+    from tagvis_lite.data.video_file import write_video_file
     from tagvis_lite.views.overlay import overlay
 
-    for t in range(len(video)):
-        yield overlay(video.frames[t], tracks.ids[t])
-
-
-def _is_done(part: Path, video: Video) -> bool:
-    if not part.exists():
-        return False
-    if _read_json(part)["video"] != _fingerprint(video):
-        raise ValueError(
-            f"{part} is of another video named {video.name!r}: choose another folder for the "
-            "results, or delete that one"
-        )
-    return True
-
-
-def _fingerprint(video: Video) -> str:
-    """Tells apart videos of one name, by their length and first frame."""
-    frame = hashlib.sha256(video.read_frames([0]).tobytes()).hexdigest()
-    return f"{len(video)} frames, the first {frame}"
-
-
-def _open_run(out: Path, run: Mapping[str, Any]) -> None:
-    path = out / "run.json"
-    wanted = json.loads(json.dumps(run))
-    if path.exists() and _read_json(path) != wanted:
-        raise ValueError(
-            f"{out} holds results of other weights or of another config (see {path}): choose "
-            "another folder, or delete it"
-        )
-    _write_json(path, wanted)
-
-
-def _read_json(path: Path) -> Any:
+    path = out / "overlays" / f"{video.name}.mp4"
+    if path.exists() or path.with_suffix(".webp").exists():
+        return
+    maps = [out / "davis" / video.name / f"{name}.png" for name in video.frame_names]
+    frames = (overlay(video.frames[t], read_label_map(maps[t])) for t in range(len(video)))
     try:
-        return json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}): delete it") from error
-
-
-def _write_json(path: Path, value: object) -> None:
-    write_atomically(path, lambda temporary: temporary.write_text(json.dumps(value)))
+        write_video_file(path, frames, video.fps)
+    except (OSError, ValueError) as error:
+        warnings.warn(f"no overlay, but all results are there: {error}", stacklevel=2)

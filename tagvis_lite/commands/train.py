@@ -33,6 +33,7 @@ def train(
     devices: int = 1,
     nodes: int = 1,
     strategy: str = "auto",
+    extend: bool = False,
 ) -> None:
     """Train a network, or go on with a run that was stopped.
 
@@ -47,14 +48,14 @@ def train(
         devices: devices per node; a step has devices x nodes x batch-size x accumulate clips.
         nodes: machines, each started with this command, NODE_RANK, MASTER_ADDR and MASTER_PORT.
         strategy: how devices work together, as Lightning Fabric names it: auto, ddp, ...
+        extend: go on with a run to more steps than it was made for.
     """
-    import torch
-
     from tagvis_lite.data.check import problems_in
-    from tagvis_lite.estimate import device_memory, estimate_training, gemm_rate
-    from tagvis_lite.training import NonFiniteLossError, check_run
+    from tagvis_lite.training import NonFiniteLossError, check_training
     from tagvis_lite.training import train as train_network
 
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("tagvis_lite").setLevel(logging.INFO)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     # A 1 x 1 convolution has two names for one layout, which costs a copy of a few kilobytes.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
@@ -64,32 +65,18 @@ def train(
     network = None if start is None else start_from(start, run.model)
     if fabric.is_global_zero and "LOCAL_RANK" not in os.environ:
         refuse(
-            problems_of(lambda: check_run(run, source.train, source.validation, network))
+            problems_of(lambda: check_training(run, source.train, source.validation, network))
             + problems_in([*source.train, *source.validation], fast=True)
             + truth_problems(source.validation)
             + folder_problems(out)
         )
-        half = run.train.precision != "32-true"
-        rate = gemm_rate(fabric.device, torch.bfloat16 if half else torch.float32)
-        estimate = estimate_training(run, len(source.train), fabric.world_size)
-        print(estimate.describe(rate, device_memory(fabric.device)), flush=True)
     try:
         result = train_network(
-            run, source.train, source.validation, out, fabric=fabric, network=network
+            run, source.train, source.validation, out, fabric=fabric, network=network, extend=extend
         )
     except NonFiniteLossError:
         if not fabric.is_global_zero:  # the first process says it for all
             raise SystemExit(2) from None
-        raise
-    except torch.OutOfMemoryError as error:
-        raise ValueError(
-            "the device ran out of memory: try --train.precision bf16-mixed, or a smaller "
-            f"--train.batch-size with more --train.accumulate ({str(error)[:100]})"
-        ) from error
-    except RuntimeError as error:
-        if fabric.world_size > 1 and _lost_a_process(error):
-            where = f"process {fabric.global_rank} of {fabric.world_size}"
-            raise ValueError(f"{where} stopped because another did: see its message") from error
         raise
     if fabric.is_global_zero:
         score = f"validation J&F {100 * result.best_score:.1f} at step {result.best_step}"
@@ -106,6 +93,8 @@ def _fabric(config: Config, device: str, devices: int, nodes: int, strategy: str
     from lightning_fabric.plugins.environments import LightningEnvironment
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
+    from tagvis_lite.training import chosen_precision
+
     if devices < 1 or nodes < 1:
         raise ValueError(f"--devices is {devices} and --nodes {nodes}, expected 1 or more")
     accelerator, _, index = device.partition(":")
@@ -119,7 +108,9 @@ def _fabric(config: Config, device: str, devices: int, nodes: int, strategy: str
             devices=[int(index)] if index else devices,
             num_nodes=nodes,
             strategy=strategy,
-            precision=config.train.precision,
+            precision=chosen_precision(
+                config.train, None if accelerator == "auto" else accelerator
+            ),
             plugins=LightningEnvironment() if alone else None,
         )
     except (RuntimeError, ValueError, ImportError, MisconfigurationException) as error:
@@ -149,8 +140,8 @@ def start_from(checkpoint: Path, model: ModelConfig) -> TagVIS:
     Raises:
         ValueError: another network, the field named; or see `load_network`.
     """
-    from tagvis_lite.checkpoint import load_network
     from tagvis_lite.model.network import TagVIS
+    from tagvis_lite.runs import load_network
 
     source, config = load_network(weights_file(checkpoint))
     for field in fields_of(model):
@@ -168,10 +159,3 @@ def start_from(checkpoint: Path, model: ModelConfig) -> TagVIS:
         classes = f"{config.model.num_classes} classes there, {model.num_classes} here"
         print(f"start from {checkpoint}: {classes}, so the last semantic layer is new")
     return network
-
-
-def _lost_a_process(error: RuntimeError) -> bool:
-    """Whether a collective operation failed, as it does when another process has gone."""
-    from torch.distributed import DistError
-
-    return isinstance(error, DistError) or "gloo" in str(error).lower()

@@ -23,7 +23,7 @@ import papermill
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from tagvis_lite.atomic import write_atomically
+from tagvis_lite.atomic import replacing
 from tagvis_lite.course.exercises import solution, stub
 from tagvis_lite.study.provenance import require_checkout
 
@@ -134,7 +134,8 @@ def build(source: Path, target: Path) -> None:
         )
         notebook = nbformat.read(executed, as_version=4)
     text = nbformat.writes(normalised(notebook)) + "\n"
-    write_atomically(target, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    with replacing(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def normalised(notebook: NotebookNode) -> NotebookNode:

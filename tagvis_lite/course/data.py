@@ -24,9 +24,8 @@ def lesson_network(profile: str, clip_frames: int) -> tuple[TagVIS, Config]:
         clip_frames: T for `paper`, where 32 would take long on a small machine.
     """
     # They import torchvision, which takes seconds that `tagvis notebooks` need not spend.
-    from tagvis_lite.checkpoint import load_network
     from tagvis_lite.model.network import TagVIS
-    from tagvis_lite.shipped import shipped
+    from tagvis_lite.runs import load_network, shipped
 
     if profile != "paper":
         return load_network(shipped("checkpoints/toy.safetensors"))

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from tagvis_lite.atomic import write_atomically
+from tagvis_lite.atomic import replacing
 from tagvis_lite.config import PROFILES
 from tagvis_lite.course.claims import CLAIMS
 from tagvis_lite.data.toy import toy_split
@@ -117,7 +117,8 @@ def record(
     kept = {"lesson": lesson, "metrics": values, "claims": [asdict(made) for made in CLAIMS]}
     text = json.dumps({**kept, "provenance": origin}, indent=1)
     path = Path(out) / f"{lesson}.json"
-    write_atomically(path, lambda temporary: temporary.write_text(text + "\n"))
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n")
 
 
 def data_hash(data: str) -> str:

@@ -29,16 +29,17 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from tagvis_lite.atomic import claim_folder, replacing
+from tagvis_lite.atomic import replacing
 from tagvis_lite.config import PROFILES
 from tagvis_lite.evaluation.tables import markdown_table
+from tagvis_lite.runs import open_run
 from tagvis_lite.study.provenance import provenance
 
 PARAMETERS = ("PROFILE", "SEED", "DATA", "OUT")
 """Names that the parameters cell of each lesson sets; it may set more, its own quantities."""
 
-MARK, RUNNING = ".made-by-tagvis-notebooks", ".running"
-"""In a folder of results: whose it is, and a folder for what papermill still writes to."""
+RUNNING = ".running"
+"""In a folder of results: a folder for what papermill still writes to."""
 
 LATE = 124
 """Exit code of a lesson that was stopped because it took too long."""
@@ -116,7 +117,7 @@ def run_notebooks(
     given = choose_parameters(lessons, values)
 
     out = out.resolve()
-    claim_folder(out, MARK, "lessons")
+    open_run(out, {"command": "notebooks"})
     inputs = {lesson: _inputs(lesson, given[lesson]) for lesson in lessons}
     index, stopped = _read_index(out)
     done = {r.inputs for r in index.values() if stopped and r.status == "ok"}

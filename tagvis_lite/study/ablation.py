@@ -18,7 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
-from tagvis_lite.atomic import write_atomically
+from tagvis_lite.atomic import replacing
 from tagvis_lite.config import Config, config_from_dict, config_to_dict
 from tagvis_lite.evaluation.tables import markdown_table
 from tagvis_lite.study.statistics import mean_interval, plus_minus
@@ -203,12 +203,11 @@ def ablate(
 def run_one(run: Run) -> Path:
     """Train and score one run, then write its result."""
     import torch
-    from lightning_fabric import Fabric
 
-    from tagvis_lite.checkpoint import load_state
     from tagvis_lite.evaluation.davis import evaluate_tracks
     from tagvis_lite.inference import predict_video
     from tagvis_lite.model.network import TagVIS
+    from tagvis_lite.runs import load_state
     from tagvis_lite.study.provenance import provenance
     from tagvis_lite.training import train
 
@@ -219,8 +218,7 @@ def run_one(run: Run) -> Path:
     start = time.perf_counter()
     scratch = run.out / f".{run.result.stem}"
     shutil.rmtree(scratch, ignore_errors=True)
-    fabric = Fabric(devices=1, precision=config.train.precision)
-    train(config, videos, test[:1], scratch, fabric=fabric)
+    train(config, videos, test[:1], scratch)
     seconds = time.perf_counter() - start
 
     network = TagVIS(config.model)
@@ -238,7 +236,8 @@ def run_one(run: Run) -> Path:
         "provenance": provenance(),
     }
     text = json.dumps(values, indent=1) + "\n"
-    write_atomically(run.result, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    with replacing(run.result) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     shutil.rmtree(scratch)
     return run.result
 

@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tagvis_lite.atomic import write_atomically
+from tagvis_lite.atomic import replacing
 from tagvis_lite.data.toy import CATEGORIES
 from tagvis_lite.evaluation.tables import markdown_table
-from tagvis_lite.shipped import shipped
+from tagvis_lite.runs import shipped
 from tagvis_lite.study.ablation import READINGS, TABLE_3, Row, read_results
 from tagvis_lite.study.figures import figures
 from tagvis_lite.study.provenance import require_checkout
@@ -177,7 +177,8 @@ def main() -> None:
     for name, figure in figures().items():
         save(figure, REPORT.parent / "images" / name)
     text = report()
-    write_atomically(REPORT, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    with replacing(REPORT) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 # Tables: the paper's rows, and ours below or beside them

@@ -16,7 +16,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from tagvis_lite.config import Config
 from tagvis_lite.data.images import read_image_folder, write_jpeg
 from tagvis_lite.data.toy import ToyConfig, render_video
-from tagvis_lite.estimate import gemm_rate
 from tagvis_lite.evaluation.davis_submission import write_davis_result
 from tagvis_lite.inference import (
     Seen,
@@ -85,6 +84,23 @@ def count_flops(network: nn.Module, frames: torch.Tensor) -> int:
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network(frames[None])
     return int(counter.get_total_flops())
+
+
+def gemm_rate(
+    device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32, size: int = 1024
+) -> float:
+    """Operations a second of a square matrix product: the best of some turns, in about 0.2 s.
+
+    The first product of a process sets libraries up, which takes long; it is not timed.
+    """
+    a, b = torch.randn(2, size, size, device=device).to(dtype)
+    (a @ b).sum().item()
+    best, until = float("inf"), time.perf_counter() + 0.2
+    while time.perf_counter() < until or best == float("inf"):
+        start = time.perf_counter()
+        (a @ b).sum().item()  # waits for the device
+        best = min(best, time.perf_counter() - start)
+    return 2 * size**3 / best
 
 
 def on_disk(config: ToyConfig, folder: Path) -> Video:

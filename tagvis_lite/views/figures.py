@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from tagvis_lite.atomic import write_atomically
+from tagvis_lite.atomic import replacing
 from tagvis_lite.video import BACKGROUND, VOID
 from tagvis_lite.views.objects import draw_objects, matched, name_of, resized
 from tagvis_lite.views.overlay import instance_colours, overlay
@@ -164,4 +164,5 @@ def save(figure: Figure, path: Path) -> None:
     formats = figure.canvas.get_supported_filetypes()
     if path.suffix.lower().removeprefix(".") not in formats:
         raise ValueError(f"{path}: figures are written as {', '.join(formats)}; change the suffix")
-    write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=90))
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=90)

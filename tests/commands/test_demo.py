@@ -153,7 +153,7 @@ def test_a_second_demo_shows_the_weights_of_now(
 def test_files_that_are_not_of_a_demo_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "toy").mkdir()
     (tmp_path / "toy" / "data.txt").write_text("precious")
-    with pytest.raises(FileExistsError, match="not of a demo") as caught:
+    with pytest.raises(FileExistsError, match="not of `tagvis demo`") as caught:
         run_demo(tmp_path, 1)
     assert str(tmp_path) in str(caught.value)
     assert [p.name for p in tmp_path.rglob("*")] == ["toy", "data.txt"]

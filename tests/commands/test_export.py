@@ -13,10 +13,9 @@ import torch
 from tiny_network import SIZE, TINY, save_tiny
 
 from tagvis_lite.__main__ import main
-from tagvis_lite.checkpoint import load_network, save_network
 from tagvis_lite.commands import export as exporting
 from tagvis_lite.model.network import TagVIS
-from tagvis_lite.shipped import shipped
+from tagvis_lite.runs import load_network, save_network, shipped
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
 pytest.importorskip("onnxscript", reason="the extra `export` is not installed")

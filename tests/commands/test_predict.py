@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from tagvis_lite.commands.predict import predict_to_files
 from tagvis_lite.config import TOY, Config
+from tagvis_lite.data import video_file
 from tagvis_lite.data.label_maps import read_label_map
 from tagvis_lite.data.video_file import read_video_file
 from tagvis_lite.video import Prediction, Video
@@ -170,14 +171,18 @@ OTHER = replace(CONFIG, inference=replace(CONFIG.inference, min_area=0.5))
 
 
 @pytest.mark.parametrize(
-    "change", [{"weights": "2e"}, {"config": OTHER}], ids=["weights", "config"]
+    ("change", "named"),
+    [
+        ({"weights": "2e"}, "weights: 1f, now 2e"),
+        ({"config": OTHER}, r"inference\.min_area: 0\.002, now 0\.5"),
+    ],
 )
 def test_results_of_other_weights_or_config_are_not_mixed(
-    change: dict[str, object], tmp_path: Path
+    change: dict[str, object], named: str, tmp_path: Path
 ) -> None:
     predict(tmp_path, VIDEOS[:1])
     before = content(tmp_path)
-    with pytest.raises(ValueError, match="other weights or of another config") as caught:
+    with pytest.raises(ValueError, match=f"holds a run that differs in {named}: choose") as caught:
         predict(tmp_path, **change)  # type: ignore[arg-type]
     assert str(tmp_path) in str(caught.value)
     assert content(tmp_path) == before
@@ -219,3 +224,18 @@ def test_nothing_is_printed_where_no_one_watches(
     predict(tmp_path)
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "")
+
+
+def test_an_overlay_that_cannot_be_made_costs_no_result(tmp_path: Path) -> None:
+    predict(tmp_path / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(video_file, "write_video_file", fails)
+        with pytest.warns(UserWarning, match="no overlay, but all results are there: the disk"):
+            assert predict(tmp_path / "out") == len(VIDEOS)
+    assert not (tmp_path / "out" / "overlays").exists()
+    assert predict(tmp_path / "out") == 0  # but the overlays are made up for
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+def fails(*_: object) -> None:
+    raise OSError("the disk is full")

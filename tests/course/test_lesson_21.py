@@ -10,7 +10,7 @@ from scipy import stats
 from tagvis_lite.course.build import NOTEBOOKS
 from tagvis_lite.course.checks.lesson_21 import Answer, check_difference_interval
 from tagvis_lite.evaluation.tables import markdown_table
-from tagvis_lite.shipped import shipped
+from tagvis_lite.runs import shipped
 from tagvis_lite.study.ablation import READINGS, TABLE_3
 from tagvis_lite.study.report import ABLATION, table_1, table_2, table_3
 from tagvis_lite.study.statistics import welch_interval

@@ -17,7 +17,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tagvis_lite.__main__ import main
-from tagvis_lite.course.run import MARK, RUNNING, LessonResult, find_lessons, judge
+from tagvis_lite.course.run import RUNNING, LessonResult, find_lessons, judge
+from tagvis_lite.runs import open_run
 
 NAMES = ("01_passes", "02_raises", "03_leaves")
 PARAMETERS = 'PROFILE = "toy"  # toy, smoke or paper\nSEED = 0\nDATA = ""\nOUT = ""'
@@ -84,7 +85,7 @@ class Outcome:
         (foreign / "kernel.json").write_text(json.dumps(spec))
         # What an earlier run left: of a lesson that was renamed since, and of one not run again.
         self.out.mkdir()
-        (self.out / MARK).touch()
+        open_run(self.out, {"command": "notebooks"})
         (self.out / "01_old_name").mkdir()
         other = LessonResult("09_other", "ok", 1.0, {"old": 1.0}, None, "", "x")
         kept = {"finished": True, "lessons": [other.__dict__]}
@@ -142,7 +143,7 @@ def test_the_cell_and_the_error_of_a_failure(outcome: Outcome) -> None:
 
 
 def test_files_of_the_run_and_none_of_an_earlier_one(outcome: Outcome) -> None:
-    expected = {MARK, "index.json", "index.md", *NAMES}
+    expected = {"run.json", "index.json", "index.md", *NAMES}
     expected |= {f"{name}{suffix}" for name in NAMES for suffix in (".ipynb", ".log")}
     assert {path.name for path in outcome.out.iterdir()} == expected
     for name in NAMES:

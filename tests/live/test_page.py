@@ -16,12 +16,11 @@ import pytest
 from live_server import decoded, encoded, serve
 from PIL import Image
 
-from tagvis_lite.checkpoint import load_network
 from tagvis_lite.clips import make_clip
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.inference import predict_clip
 from tagvis_lite.instances import cluster_instances
-from tagvis_lite.shipped import shipped
+from tagvis_lite.runs import load_network, shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from tagvis_lite.shipped import shipped
+from tagvis_lite.runs import shipped
 from tagvis_lite.study import report as study_report
 from tagvis_lite.study.ablation import READINGS, TABLE_3, read_results
 from tagvis_lite.study.figures import figures

@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from tagvis_lite.atomic import write_atomically
-from tagvis_lite.checkpoint import load_network, load_state, save_network, save_state
 from tagvis_lite.config import TOY, ModelConfig, config_to_dict
 from tagvis_lite.model.network import TagVIS
+from tagvis_lite.runs import load_network, load_state, save_network, save_state, write_json
 
 MODEL = ModelConfig(
     num_classes=3,
@@ -333,40 +332,6 @@ def test_a_torch_file_of_something_else_gives_one_clear_error(content: Any, tmp_
     one_clear_error(load_state, path)
 
 
-@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt(), SystemExit()])
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
-    error: BaseException, tmp_path: Path
-) -> None:
-    path = tmp_path / "best.safetensors"
-    path.write_text("old")
-
-    def fail(temporary: Path) -> None:
-        temporary.write_text("half of the n")
-        raise error
-
-    for target in (path, tmp_path / "new.safetensors"):
-        with pytest.raises(type(error)):
-            write_atomically(target, fail)
-    assert [p.name for p in tmp_path.iterdir()] == ["best.safetensors"]
-    assert path.read_text() == "old"
-
-
-def test_a_write_replaces_the_old_file_only_when_done(tmp_path: Path) -> None:
-    path = tmp_path / "config.json"
-    path.write_text("old")
-
-    def write(temporary: Path) -> None:
-        assert temporary.parent == path.parent, "on the same file system"
-        temporary.write_text("new")
-        assert path.read_text() == "old"
-
-    write_atomically(path, write)
-    assert path.read_text() == "new"
-    assert [p.name for p in tmp_path.iterdir()] == ["config.json"]
-    (tmp_path / "ordinary").touch()
-    assert path.stat().st_mode == (tmp_path / "ordinary").stat().st_mode
-
-
 @pytest.mark.parametrize("what", ["weights", "state"])
 def test_saving_what_cannot_be_saved_keeps_the_old_checkpoint(
     what: str, network: TagVIS, saved: bytes, tmp_path: Path
@@ -410,7 +375,7 @@ def test_a_full_disk_is_one_line_that_names_the_file(write: str, tmp_path: Path)
     writes: dict[str, Callable[[], object]] = {
         "network": lambda: save_network(path, TagVIS(TOY.model), TOY),
         "state": lambda: save_state(path, {"step": 1, "weights": torch.randn(100_000)}),
-        "text": lambda: write_atomically(path, lambda p: p.write_text("x" * 100_000)),
+        "text": lambda: write_json(path, "x" * 100_000),
     }
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))

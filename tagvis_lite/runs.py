@@ -1,0 +1,330 @@
+"""What a run leaves on disk: whose folder it is, weights with their config, training state.
+
+Weights are safetensors (nothing in them is executed) with the config as json in their header, so
+one file is a whole model. Training state goes through `torch.load(weights_only=True)`.
+Every file is written beside its target and then moved onto it: a killed run leaves the old one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import shutil
+import signal
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from lightning_fabric import Fabric
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from tagvis_lite.atomic import replacing
+from tagvis_lite.config import Config, config_from_dict, config_to_dict
+from tagvis_lite.model.network import TagVIS
+from tagvis_lite.video import Frames, Video
+
+# ---------------------------------------------------------------- whose folder
+
+
+def check_run(out: Path, settings: Mapping[str, Any], may_change: Collection[str] = ()) -> bool:
+    """Whether `out` holds a run of these settings, to go on with; nothing is written.
+
+    Args:
+        out: folder of the run.
+        settings: all that results depend on, as json can hold it: config, data, weights.
+        may_change: dotted names, such as 'train.workers', that results do not depend on.
+
+    Raises:
+        NotADirectoryError: `out` is a file.
+        FileExistsError: `out` holds something else.
+        ValueError: `out` holds a run of other settings; those that differ are named.
+    """
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(f"{out} is a file: choose a folder")
+    path = out / "run.json"
+    if not path.exists():
+        if out.exists() and any(out.iterdir()):
+            command = f"tagvis {settings['command']}"
+            raise FileExistsError(
+                f"{out} holds files that are not of `{command}`: choose another folder"
+            )
+        return False
+    differing = differences(read_json(path), settings, may_change)
+    if differing:
+        names = {words.split(":")[0] for words in differing}
+        steps = names <= {"train.steps", "train.epochs"}
+        raise ValueError(
+            f"{out} holds a run that differs in {'; '.join(differing[:4])}: "
+            + ("use --extend" if steps else "choose another folder, or delete it")
+        )
+    return True
+
+
+def open_run(out: Path, settings: Mapping[str, Any], may_change: Collection[str] = ()) -> bool:
+    """Make a folder of results, or take up an earlier one. Arguments and errors of `check_run`."""
+    going_on = check_run(out, settings, may_change)
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / "run.json", settings)
+    return going_on
+
+
+def differences(
+    kept: Mapping[str, Any], now: Mapping[str, Any], may_change: Collection[str] = ()
+) -> list[str]:
+    """What differs between two settings, each as 'train.steps: 40, now 60'."""
+    before, after = _flat(kept), _flat(json.loads(json.dumps(now)))
+    missing = "not there"
+    return [
+        f"{name}: {before.get(name, missing)}, now {after.get(name, missing)}"
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name, missing) != after.get(name, missing) and name not in may_change
+    ]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        key = f"{prefix}{name}"
+        flat |= _flat(value, f"{key}.") if isinstance(value, dict) else {key: value}
+    return flat
+
+
+def fingerprint(videos: Sequence[Video]) -> str:
+    """Tells sets of videos apart, as '60 videos, 1f3a9c02b7de'.
+
+    Of files it takes the names and sizes, and the content of the first frame and label map: what a
+    copy on another disk keeps, as times are not. Of arrays in memory it takes the content.
+    """
+    digest = hashlib.sha256()
+    if isinstance(videos, list | tuple):
+        for video in videos:
+            digest.update(repr((video.name, list(video.frame_names))).encode())
+            for source in (video.frames, video.ids):
+                _take(digest, source)
+    else:  # made when asked for
+        _take(digest, videos)
+    return f"{len(videos)} videos, {digest.hexdigest()[:12]}"
+
+
+def _take(digest: hashlib._Hash, source: Frames | Sequence[Video] | None) -> None:
+    paths = getattr(source, "paths", None) or [getattr(source, "path", None)]
+    if isinstance(paths[0], Path):
+        digest.update(repr([(path.name, path.stat().st_size) for path in paths]).encode())
+        digest.update(paths[0].read_bytes()[: 2**24])
+    elif isinstance(source, np.ndarray):
+        digest.update(np.ascontiguousarray(source).data)
+    elif source is not None:
+        digest.update(pickle.dumps(source))
+
+
+def weights_fingerprint(network: torch.nn.Module) -> str:
+    """Tells weights apart, whichever file they came in."""
+    digest = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def shipped(name: str) -> Path:
+    """Path of a file or folder of the project's `data/`, such as 'checkpoints/toy.safetensors'.
+
+    A wheel carries `data/` inside the package as `_data`; a checkout has it beside the package.
+
+    Raises:
+        FileNotFoundError: it is in neither place.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package / "_data", package.parent / "data"):
+        if (folder / name).exists():
+            return folder / name
+    raise FileNotFoundError(f"{name} did not come with this installation of tagvis-lite")
+
+
+def read_json(path: Path) -> Any:
+    """Read a file that `write_json` wrote. Raises ValueError where it is damaged."""
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): delete it") from error
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write plain values as json."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+# ---------------------------------------------------------------- weights and state
+
+
+def save_network(path: Path, network: TagVIS, config: Config, *, half: bool = False) -> None:
+    """Write weights and config as one safetensors file.
+
+    Args:
+        path: the file.
+        network: whose weights.
+        config: of the network.
+        half: store convolution weights in float16, for a file of half the size.
+
+    Raises:
+        OSError: the file cannot be written, as on a full disk.
+    """
+    tensors = {name: value.detach().contiguous() for name, value in network.state_dict().items()}
+    if half:
+        tensors = {k: v.to(torch.float16) if v.ndim > 1 else v for k, v in tensors.items()}
+    metadata = {"config": json.dumps(config_to_dict(config))}
+    with replacing(path) as temporary:  # save_file would make a file that only its owner reads
+        temporary.write_bytes(save(tensors, metadata))
+
+
+def load_network(path: Path) -> tuple[TagVIS, Config]:
+    """Read what `save_network` wrote: the network, float32 in evaluation mode, and its config.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a safetensors file of this package, or weights that do not fit its config.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no checkpoint at {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{path} is not a readable safetensors checkpoint ({error}): copy it again, or make a "
+            "new one with `tagvis train`"
+        ) from error
+    if "config" not in metadata:
+        raise ValueError(
+            f"{path} carries no tagvis_lite config: it was not written by this package"
+        )
+    try:
+        config = config_from_dict(json.loads(metadata["config"]))
+        with torch.device("meta"):  # no memory, whatever sizes the file asks for
+            network = TagVIS(replace(config.model, pretrained=False))
+        network.load_state_dict(tensors, assign=True)
+        network = network.float()
+    except (ValueError, TypeError, RuntimeError, LookupError, ArithmeticError) as error:
+        message = " ".join(str(error).split())[:300]
+        raise ValueError(
+            f"the weights in {path} do not fit this version of tagvis_lite: {message}"
+        ) from error
+    return network.eval(), config
+
+
+def save_state(path: Path, state: Mapping[str, Any], keep: int = 1) -> None:
+    """Write the state of a training run.
+
+    Args:
+        path: the file.
+        state: tensors and plain values; `step` among them.
+        keep: with more than one, so many of the latest stay as `state-<step>.pt` beside it.
+
+    Raises:
+        OSError: the file cannot be written, as on a full disk.
+    """
+    with replacing(path) as temporary:
+        try:
+            torch.save(dict(state), temporary)
+        except RuntimeError as error:  # torch's own for a disk that is full
+            message = " ".join(str(error).split())[:200]
+            raise OSError(f"cannot write {path} ({message}): is the disk full?") from error
+    if keep > 1:
+        with replacing(path.with_name(f"state-{state['step']:08d}.pt")) as temporary:
+            shutil.copyfile(path, temporary)
+        for old in sorted(path.parent.glob("state-*.pt"))[:-keep]:
+            old.unlink()
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read what `save_state` wrote; never executes anything in the file.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a truncated or foreign file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no training state at {path}")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a broken pickle raises nearly anything
+        message = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"{path} is not a readable training state ({message}): delete it to start the run anew"
+        ) from error
+    if not isinstance(state, dict) or "step" not in state:
+        raise ValueError(
+            f"{path} holds no training state of this package: delete it to start the run anew"
+        )
+    return state
+
+
+# ---------------------------------------------------------------- a run that is stopped
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[signal.Signals]]:
+    """Collect SIGTERM and SIGUSR1 in a list instead of dying of them."""
+    asked: list[signal.Signals] = []
+    names = [name for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        names = []  # only the main thread may
+    before = {
+        name: signal.signal(
+            signal.Signals[name], lambda number, _: asked.append(signal.Signals(number))
+        )
+        for name in names
+    }
+    try:
+        yield asked
+    finally:
+        for name, handler in before.items():
+            signal.signal(signal.Signals[name], handler)
+
+
+def agreed_signals(asked: list[signal.Signals], fabric: Fabric, done: int) -> set[signal.Signals]:
+    """The signals that any process got since the last time; every tenth step where there are many.
+
+    Empties the list.
+    """
+    if fabric.world_size > 1:
+        if done % 10:
+            return set()
+        everyone: list[Any] = [None] * fabric.world_size
+        dist.all_gather_object(everyone, list(asked))
+        found = {each for some in everyone for each in some}
+    else:
+        found = set(asked)
+    asked.clear()
+    return found
+
+
+@contextmanager
+def clear_errors(fabric: Fabric) -> Iterator[None]:
+    """Say what helps where torch only says what it was about."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = " ".join(str(error).split())[:100]
+        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+            raise ValueError(
+                "out of memory: try --train.precision bf16-mixed, a smaller --train.batch-size "
+                f"with more --train.accumulate, or fewer --data.clip-frames ({text})"
+            ) from error
+        if fabric.world_size > 1 and (
+            isinstance(error, dist.DistError) or "gloo" in str(error).lower()
+        ):
+            where = f"process {fabric.global_rank} of {fabric.world_size}"
+            raise ValueError(
+                f"{where} stopped because another did: see its message ({text})"
+            ) from error
+        raise
