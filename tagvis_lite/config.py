@@ -5,118 +5,38 @@ cores, `paper` is sections III and IV of the paper number for number, `smoke` is
 few steps for tests of the plumbing. Where the paper is silent the choice is a field here and a
 row of docs/decisions.md (the numbers D1, D2, ... below).
 
-Every field has its range beside it. A value of another type or out of range is refused when the
-config is made, and nothing else in the package checks it again.
+Every field has its range beside it (tagvis_lite.ranges). A value of another type or out of range is
+refused when the config is made, and nothing else in the package checks it again.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal
 
 from tyro.conf import Suppress  # an option that the command line does not have
 
-
-@dataclass(frozen=True)
-class Range:
-    """The numbers that a field takes; a number must meet every limit that is given."""
-
-    at_least: float | None = None
-    at_most: float | None = None
-    above: float | None = None
-    below: float | None = None
-    multiple_of: int | None = None
-
-    def __contains__(self, number: float) -> bool:
-        return (
-            (self.at_least is None or number >= self.at_least)
-            and (self.at_most is None or number <= self.at_most)
-            and (self.above is None or number > self.above)
-            and (self.below is None or number < self.below)
-            and (self.multiple_of is None or number % self.multiple_of == 0)
-        )
-
-    def __str__(self) -> str:
-        limits = ((name.replace("_", " "), limit) for name, limit in vars(self).items())
-        return " and ".join(f"{name} {limit}" for name, limit in limits if limit is not None)
-
-
-Count = Annotated[int, Range(at_least=1, at_most=2**31 - 1)]
-Weight = Annotated[float, Range(at_least=0)]
-Share = Annotated[float, Range(at_least=0, at_most=1)]
-Width = Annotated[int, Range(at_least=2, at_most=2**31 - 1)]
-Scale = Annotated[int, Range(at_least=2, multiple_of=2)]
-Deviation = Annotated[float, Range(above=0)]
-
-
-def fits(value: object, hint: Any) -> bool:
-    """Whether a field of the type `hint` takes the value."""
-    kind, parts = get_origin(hint), get_args(hint)
-    if kind is Annotated:
-        return fits(value, parts[0]) and value in parts[1]
-    if kind in (Union, UnionType):
-        return any(fits(value, part) for part in parts)
-    if kind is Literal:
-        return isinstance(value, str) and value in parts
-    if kind is tuple:
-        if not isinstance(value, tuple):
-            return False
-        parts = parts[:1] * len(value) if parts[-1] is ... else parts
-        return len(value) == len(parts) and all(map(fits, value, parts))
-    if isinstance(value, bool):
-        return hint is bool
-    if hint is float:
-        return isinstance(value, int | float) and abs(value) <= sys.float_info.max
-    return isinstance(value, hint)
-
-
-def in_words(hint: Any) -> str:
-    """What a field of the type `hint` takes, such as 'a number above 0'."""
-    kind, parts = get_origin(hint), get_args(hint)
-    if kind is Annotated:
-        return f"{in_words(parts[0])} {parts[1]}"
-    if kind in (Union, UnionType):
-        return " or ".join(map(in_words, parts))
-    if kind is Literal:
-        return f"one of {', '.join(parts)}"
-    if kind is tuple:
-        number = "any number" if parts[-1] is ... else len(parts)
-        return f"a tuple of {number}, each {in_words(parts[0])}"
-    names = {int: "an integer", float: "a number", bool: "true or false", NoneType: "none"}
-    return names[hint]
-
-
-class _Section:
-    """Base of the sections: every field is of its type and in its range.
-
-    Raises:
-        ValueError: names the section and field, its value and what was expected.
-    """
-
-    def __post_init__(self) -> None:
-        section = type(self).__name__.removesuffix("Config").lower()
-        for name, hint in _hints(type(self)).items():
-            value = getattr(self, name)
-            if not fits(value, hint):
-                raise ValueError(f"{section}.{name} is {_short(value)}, expected {in_words(hint)}")
-
-
-def _hints(section: Any) -> dict[str, Any]:
-    return get_type_hints(section, include_extras=True)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+from tagvis_lite.ranges import (
+    Count,
+    Deviation,
+    Range,
+    Ranged,
+    Scale,
+    Share,
+    Weight,
+    Width,
+    fits,
+    hints_of,
+    in_words,
+    shortened,
+)
 
 
 @dataclass(frozen=True)
-class ModelConfig(_Section):
+class ModelConfig(Ranged):
     """The network of section III; see tagvis_lite.model for what each part does."""
 
     num_classes: Annotated[int, Range(at_least=2, at_most=255), Suppress] = 41
@@ -207,7 +127,7 @@ class ModelConfig(_Section):
 
 
 @dataclass(frozen=True)
-class LossConfig(_Section):
+class LossConfig(Ranged):
     """Equations (2) to (7)."""
 
     margin: Annotated[float, Range(above=0)] = 3.0
@@ -235,7 +155,7 @@ class LossConfig(_Section):
 
 
 @dataclass(frozen=True)
-class DataConfig(_Section):
+class DataConfig(Ranged):
     """Clips: what the network is fed (sections III-A and IV)."""
 
     clip_frames: Count = 32
@@ -259,7 +179,7 @@ class DataConfig(_Section):
 
 
 @dataclass(frozen=True)
-class InferenceConfig(_Section):
+class InferenceConfig(Ranged):
     """Tags to instances, clips to whole videos (section IV; D15, D16, D18, D19)."""
 
     foreground: Annotated[float, Range(at_least=0, below=1)] = 0.5
@@ -280,7 +200,7 @@ class InferenceConfig(_Section):
 
 
 @dataclass(frozen=True)
-class TrainConfig(_Section):
+class TrainConfig(Ranged):
     """The loop (section IV; D20). One step is one optimiser step."""
 
     epochs: Count = 100
@@ -320,7 +240,7 @@ class TrainConfig(_Section):
     """Training states that are kept: the last alone, or as many of the latest."""
 
 
-SECTIONS: dict[str, type[_Section]] = {
+SECTIONS: dict[str, type[Ranged]] = {
     "model": ModelConfig,
     "loss": LossConfig,
     "data": DataConfig,
@@ -346,10 +266,10 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
 
     def __post_init__(self) -> None:
-        profiles = _hints(Config)["profile"]
+        profiles = hints_of(Config)["profile"]
         if not fits(self.profile, profiles):
             raise ValueError(
-                f"unknown profile {_short(self.profile)}, expected {in_words(profiles)}"
+                f"unknown profile {shortened(self.profile)}, expected {in_words(profiles)}"
             )
         multiple = self.model.size_multiple
         if any(side % multiple for side in self.data.size):
@@ -423,9 +343,9 @@ def config_from_dict(values: Mapping[str, Any]) -> Config:
 
 def _section(name: str, values: Any) -> Any:
     if not isinstance(values, Mapping):
-        raise ValueError(f"config section {name!r} is {_short(values)}, expected its fields")
+        raise ValueError(f"config section {name!r} is {shortened(values)}, expected its fields")
     kind = SECTIONS[name]
-    _refuse_unknown(values, _hints(kind), f"field of config section {name!r}")
+    _refuse_unknown(values, hints_of(kind), f"field of config section {name!r}")
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 

@@ -1,0 +1,168 @@
+"""`tagvis train` starts from files and weights, and what follows takes the folder of its run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_network import OVERRIDES
+
+from tagvis_lite.__main__ import main
+from tagvis_lite.commands.options import read_config
+from tagvis_lite.config import PAPER, PROFILES
+
+SAMPLE = Path(__file__).resolve().parents[2] / "data" / "toy"
+STEP = "--train.steps 1 --train.batch-size 1 --device cpu"
+
+
+def tagvis(command: str) -> None:
+    main(command.split())
+
+
+def refused(command: str, capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        tagvis(command)
+    assert caught.value.code == 2
+    (line,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith("tagvis:")]
+    return line
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One step on toy videos of five classes."""
+    out = tmp_path_factory.mktemp("runs") / "first"
+    tagvis(f"train --data {SAMPLE}/youtube-vis --out {out} --profile smoke {OVERRIDES} {STEP}")
+    return out
+
+
+def config_of(run: Path) -> Any:
+    return json.loads((run / "config.json").read_text())
+
+
+def test_a_file_of_some_fields_is_filled_up_from_its_profile(tmp_path: Path) -> None:
+    path = tmp_path / "some.json"
+    path.write_text(json.dumps({"profile": "paper", "loss": {"margin": 2}}))
+    config = read_config(path)
+    assert config.loss.margin == 2
+    assert (config.model, config.train) == (PAPER.model, PAPER.train)
+    path.write_text(json.dumps({"data": {"clip_frames": 4}}))
+    assert read_config(path).data.size == PROFILES["toy"].data.size
+    assert read_config(path, "paper").data.size == PAPER.data.size
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('{"train": {"steps": 0}}', "train.steps is 0"),
+        ('{"train": {"stepps": 1}}', "'stepps'"),
+        ('{"profile": "Paper"}', "'Paper'"),
+        ('{"profile": "paper"}', "its profile is 'paper', not 'smoke'"),
+        ("[1]", "no fields"),
+        ("{", "is no config"),
+        ('{"train": 3}', "'train'"),
+    ],
+)
+def test_a_file_that_is_no_config_is_named(
+    content: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "some.json"
+    path.write_text(content)
+    line = refused(f"train --out {tmp_path}/run --config {path} --profile smoke", capsys)
+    assert str(path) in line
+    assert said in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_config_of_a_run_makes_the_same_run(run: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    data = f"--data {SAMPLE}/youtube-vis --device cpu"
+    tagvis(f"train {data} --out {again} --config {run}/config.json --loss.margin 2")
+    expected = config_of(run)
+    expected["loss"]["margin"] = 2.0
+    assert config_of(again) == expected
+
+
+def test_weights_to_start_from(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """DAVIS has one class where the toy set has four: only the last layer is new."""
+    out = tmp_path / "tuned"
+    rate = "--train.learning-rate 1e-12"
+    tagvis(f"train --data {SAMPLE}/davis --out {out} --from {run} {rate} --device cpu")
+    assert "5 classes there, 2 here" in capsys.readouterr().out
+    config = config_of(out)
+    assert config["model"]["num_classes"] == 2
+    assert config["model"]["widths"] == config_of(run)["model"]["widths"], "the config of the run"
+    first, then = (load_file(folder / "best.safetensors") for folder in (run, out))
+    moved = {
+        name
+        for name, value in first.items()
+        if value.shape != then[name].shape
+        or ("running" not in name and not torch.allclose(value, then[name].to(value), atol=1e-6))
+    }
+    assert {name.rsplit(".", 1)[0] for name in moved if "num_batches" not in name} == {
+        max((n for n in first if n.startswith("decoder")), key=str).rsplit(".", 1)[0]
+    }
+
+
+def test_weights_of_another_network_are_refused(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refused(
+        f"train --data {SAMPLE}/davis --out {tmp_path}/x --from {run} --model.blocks 1 1 2", capsys
+    )
+    assert "model.blocks (1, 1, 1), this run (1, 1, 2)" in line
+    assert not (tmp_path / "x").exists()
+
+
+def test_predict_takes_the_folder_of_a_run_and_other_thresholds(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = SAMPLE / "davis" / "JPEGImages" / "480p" / "toy-test-00000"
+    for name, words in (("as-it-is", ""), ("other", "--inference.foreground 0.25")):
+        tagvis(f"predict {frames} --out {tmp_path}/{name} --checkpoint {run} {words}")
+    as_it_is, other = (
+        json.loads((tmp_path / name / "run.json").read_text()) for name in ("as-it-is", "other")
+    )
+    assert "0.25" in json.dumps(other)
+    assert "0.25" not in json.dumps(as_it_is)
+    (tmp_path / "empty").mkdir()
+    line = refused(f"predict {frames} --out {tmp_path}/y --checkpoint {tmp_path}/empty", capsys)
+    assert "holds no best.safetensors" in line
+
+
+def test_one_process_needs_no_scheduler(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a notebook or a shell within a job of Slurm."""
+    for name, value in {"NTASKS": "4", "JOB_ID": "7", "PROCID": "0", "JOB_NAME": "job"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    tagvis(f"train --data {SAMPLE}/youtube-vis --out {tmp_path}/r --config {run}/config.json")
+    assert (tmp_path / "r" / "best.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--devices -1", "--devices is -1"),
+        ("--nodes 0", "--nodes 0"),
+        ("--device cuda:1 --devices 2", "cuda:1 is one device"),
+        ("--data.size 0 0", "data.size is (0, 0)"),
+        ("--model.widths 0 0 0", "model.widths is (0, 0, 0)"),
+        ("--inference.bandwidth -1", "inference.bandwidth is -1.0"),
+        ("--loss.margin nan", "loss.margin is nan"),
+        ("--out \udcff", "is no UTF-8"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    words: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = "" if "--out" in words else f"--out {tmp_path}/run"
+    line = refused(f"train --profile smoke --data {SAMPLE}/davis {out} {words}", capsys)
+    assert said in line
+    assert not (tmp_path / "run").exists()
