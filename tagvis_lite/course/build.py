@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -54,10 +53,6 @@ LANGUAGE = {
 """Without the version of Python, so that all builds agree. `nbconvert --to script` needs it."""
 PLUMBING = {"parameters", "colab", "imports"}
 """Tags of cells that are left out of slides."""
-BADGE = (
-    "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-    "(https://colab.research.google.com/github/{repository}/blob/main/notebooks/{lesson}.ipynb)"
-)
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 """Needs a live kernel."""
 
@@ -70,13 +65,10 @@ def lesson_sources() -> list[Path]:
 def notebook_from_source(source: Path) -> NotebookNode:
     """The notebook of a lesson before it is run: with COLAB, stubs, and solutions folded away.
 
-    Its first cell gets a badge that opens it on Colab, if the project names its repository.
-
     Raises:
         ValueError: an exercise without solution, or without a cell tagged `check` after it.
     """
     cells: list[NotebookNode] = []
-    repository = github_repository()
     answer = ""
     for cell in jupytext.read(source, fmt="py:percent").cells:
         tags = cell.metadata.get("tags", [])
@@ -93,10 +85,6 @@ def notebook_from_source(source: Path) -> NotebookNode:
             answer = ""
     if answer:
         raise ValueError(f"{source}: an exercise has no cell tagged 'check' after it")
-    if repository:
-        title, _, rest = cells[0].source.partition("\n")
-        badge = BADGE.format(repository=repository, lesson=source.stem)
-        cells[0].source = f"{title}\n\n{badge}\n{rest}"
     notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata = NotebookNode(
         kernelspec=KERNEL,
@@ -106,13 +94,6 @@ def notebook_from_source(source: Path) -> NotebookNode:
     _number_cells(notebook)
     _mark_slides(notebook)
     return notebook
-
-
-def github_repository() -> str:
-    """owner/name of [project.urls] Repository in pyproject.toml; empty if it names none."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    url = project["project"].get("urls", {}).get("Repository", "")
-    return url.removeprefix("https://github.com/").strip("/") if "//github.com/" in url else ""
 
 
 def build(source: Path, target: Path) -> None:

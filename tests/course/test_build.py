@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import ipywidgets
 import nbformat
 import papermill
 import pytest
@@ -69,19 +70,6 @@ def test_the_solution_is_folded_away_after_the_check(tmp_path: Path) -> None:
     assert "SOLUTION" not in "".join(cell.source for cell in cells)
 
 
-def test_a_named_repository_gives_a_badge_for_colab(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = write(tmp_path, "01_lesson")
-    assert "colab" not in notebook_from_source(source).cells[0].source
-    urls = '[project.urls]\nRepository = "https://github.com/someone/course"\n'
-    (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "x"\n{urls}')
-    monkeypatch.setattr(building, "ROOT", tmp_path)
-    first = notebook_from_source(source).cells[0].source
-    assert first.startswith("# 01 · A lesson\n\n[![Open in Colab]")
-    assert "github/someone/course/blob/main/notebooks/01_lesson.ipynb" in first
-
-
 def test_cell_ids_stay_when_other_cells_come_and_go(tmp_path: Path) -> None:
     before = notebook_from_source(write(tmp_path, "01_lesson")).cells
     after = notebook_from_source(write(tmp_path, "02_more", "# %%\nx = 1\n\n" + SOURCE)).cells
@@ -99,6 +87,9 @@ def test_an_exercise_and_its_check_come_in_pairs(tmp_path: Path, text: str) -> N
         notebook_from_source(write(tmp_path, "01_lesson", text))
 
 
+@pytest.mark.skipif(
+    ipywidgets.__version__[0] == "7", reason="ipywidgets 7 shows no picture in its place"
+)
 def test_outputs_stay_but_not_what_needs_a_kernel(built: tuple[Path, Path]) -> None:
     notebook = nbformat.read(built[1], as_version=4)
     nbformat.validate(notebook)

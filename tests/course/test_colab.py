@@ -113,5 +113,10 @@ def test_the_wheel_holds_what_views_and_lessons_need(colab: Path) -> None:
     listed = subprocess.run(
         [sys.executable, "-m", "zipfile", "-l", wheel], capture_output=True, text=True, check=True
     ).stdout
-    for name in ("views/view.js", "views/view.css", "_data/checkpoints/toy.safetensors"):
+    for name in (
+        "_notebooks/00_overview.ipynb",
+        "views/view.js",
+        "views/view.css",
+        "_data/checkpoints/toy.safetensors",
+    ):
         assert f"tagvis_lite/{name}" in listed
