@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import html
 import json
 import platform
 import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from tagvis_lite.atomic import replacing
 from tagvis_lite.commands.predict import predict_to_files
 from tagvis_lite.config import Config
 from tagvis_lite.data.davis import read_davis, write_davis
-from tagvis_lite.data.toy import toy_split
+from tagvis_lite.data.toy import ToyConfig, toy_split
 from tagvis_lite.evaluation.davis import DavisScores, evaluate_davis_files
 from tagvis_lite.inference import look
 from tagvis_lite.instances import cluster_instances
@@ -27,12 +27,26 @@ from tagvis_lite.interpolation import interpolate_ids
 from tagvis_lite.model.network import TagVIS
 from tagvis_lite.runs import load_network, open_run, shipped
 from tagvis_lite.video import BACKGROUND, VOID, Video
-from tagvis_lite.views.figures import filmstrip, save, tag_histogram
+from tagvis_lite.views.figures import filmstrip, tag_pictures
+from tagvis_lite.views.objects import matched, matching, resized
+from tagvis_lite.views.overlay import overlay
+from tagvis_lite.views.picture import Picture, animation, picture
+from tagvis_lite.views.player import numbered, side_by_side
 
 SHOWN = 4
 """Videos drawn on the page."""
-
-"""File in a folder of the demo, which says that what an earlier demo left there may go."""
+SHARP = (192, 192)
+"""Pixels of a frame that is shown; the network sees 64 x 64."""
+SCORES = {
+    "J&F-Mean": "the mean of J and F",
+    "J-Mean": "how well masks overlap: intersection over union",
+    "J-Recall": "share of frames with J above 50",
+    "J-Decay": "J in the first quarter of a video, less J in the last",
+    "F-Mean": "how well outlines agree",
+    "F-Recall": "share of frames with F above 50",
+    "F-Decay": "F in the first quarter, less F in the last",
+}
+"""What each score says; all are percent, means over all objects."""
 
 
 def demo(out: Path = Path("runs/demo"), videos: int = 16) -> None:
@@ -77,8 +91,15 @@ def run_demo(out: Path, num_videos: int = 16) -> Path:
     predict_to_files(network, config, videos, predictions, weights=digest)
     scores = evaluate_davis_files(out / "toy", predictions, split="test")
     page = out / "index.html"
-    pictures = [_draw(network, config, video, out / "figures") for video in videos[:SHOWN]]
-    text = _page("".join(pictures), len(videos), scores, f"{weights.name}: {card['summary']}")
+    seen = [_look(network, config, video) for video in videos[:SHOWN]]
+    strips = [_strip(one) for one in seen]
+    first = min(seen, key=lambda one: one.missed)  # of those shown, the one with the best result
+    clip = _clip(first, toy_split("test", num_videos, ToyConfig(SHARP)))
+    for name, drawn in [("clip", clip), *zip([one.name for one in seen], strips, strict=True)]:
+        with replacing(out / "figures" / f"{name}.webp") as temporary:
+            temporary.write_bytes(drawn.file)
+    origin = f"{weights.name}: {card['summary']}"
+    text = _page(clip, first, [strip.html() for strip in strips], len(videos), scores, origin)
     with replacing(page) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return page
@@ -93,70 +114,113 @@ def _clear(out: Path) -> None:
             shutil.rmtree(out / name)
 
 
-def _page(figures: str, num_videos: int, scores: DavisScores, weights: str) -> str:
+@dataclass(frozen=True)
+class _Seen:
+    """What the network makes of one video: T frames of the clip, found ids as the truth has them.
+
+    Attributes:
+        number: of the video in its split.
+        missed: objects that nothing matches, and found instances that match no object.
+    """
+
+    number: int
+    name: str
+    frames: np.ndarray
+    tags: np.ndarray
+    ids: np.ndarray
+    truth: np.ndarray
+    found: int
+    present: int
+    missed: int
+
+
+def _look(network: TagVIS, config: Config, video: Video) -> _Seen:
+    seen = look(network, video, config)
+    instances = cluster_instances(seen.prediction, config.inference)
+    kept = seen.kept.tolist()
+    truth = video.read_ids(kept)
+    ids = interpolate_ids(instances.ids, range(len(kept)), len(kept), seen.size)
+    found, present = len(instances.modes), len(set(np.unique(truth)) - {BACKGROUND, VOID})
+    return _Seen(
+        number=int(video.name[-5:]),
+        name=video.name,
+        frames=video.read_frames(kept),
+        tags=seen.prediction.tags.cpu().numpy(),
+        ids=matched(ids, truth),
+        truth=truth,
+        found=found,
+        present=present,
+        missed=found + present - 2 * len(matching(ids, truth)),
+    )
+
+
+def _clip(seen: _Seen, sharp: Sequence[Video]) -> Picture:
+    """Frames, tags and instances side by side, in a loop; the scene drawn again, sharper."""
+    frames = sharp[seen.number].read_frames(range(len(seen.frames)))
+    ids = resized(seen.ids, frames.shape[1:3])
+    drawn = np.stack([overlay(frame, own) for frame, own in zip(frames, ids, strict=True)])
+    panels = {
+        "frames": frames,
+        "tags: one number a pixel": numbered(tag_pictures(seen.tags, seen.ids), seen.ids),
+        "instances": numbered(drawn, seen.ids),
+    }
+    alt = (
+        f"A clip of {seen.name} that loops, in three panels: moving shapes; the tag of each pixel "
+        f"as a colour; and the {seen.found} instances found, each in a colour and with a number "
+        "that it keeps in every frame."
+    )
+    return animation(side_by_side(panels), alt, fps=4)
+
+
+def _strip(seen: _Seen) -> Picture:
+    summary = f"{seen.name}: {seen.found} instances found, {seen.present} there"
+    figure = filmstrip(seen.frames, seen.tags, seen.ids, seen.truth, title=summary)
+    return picture(figure, f"{summary}. Four rows: frames, tags, predicted instances, ground truth")
+
+
+def _page(
+    clip: Picture,
+    first: _Seen,
+    strips: Sequence[str],
+    num_videos: int,
+    scores: DavisScores,
+    weights: str,
+) -> str:
     table = "".join(
-        f"<tr><td>{html.escape(name)}</td><td>{100 * value:.1f}</td></tr>"
+        f"<tr><th scope='row'>{html.escape(name)}</th><td>{100 * value:.1f}</td>"
+        f"<td>{SCORES[name]}</td></tr>"
         for name, value in scores.global_table().items()
     )
     made = (
         f"tagvis-lite, torch {torch.__version__}, numpy {np.__version__}, Python "
         f"{platform.python_version()}, {platform.machine()}, {datetime.now(UTC):%Y-%m-%d}"
     )
+    figures = "".join(f"<figure>{strip}</figure>" for strip in strips)
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>TagVIS-lite on toy videos</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
-       color: #222; background: #fff }}
-img {{ max-width: 100% }} td, th {{ padding: .1rem 1rem .1rem 0; text-align: left }}
-td:last-child {{ text-align: right; font-variant-numeric: tabular-nums }}
-</style></head><body>
-<h1>Tags tell instances apart</h1>
-<p>The network gives every pixel one number, its <em>tag</em>. Pixels of one object get the same tag
-in every frame, pixels of different objects get different ones. Foreground comes from the semantic
-branch; the modes of the foreground tags are the instances.</p>
-<h2>Scores</h2>
-<p>{num_videos} held-out toy videos that the network never saw, predicted with the weights that
-ship with the package ({html.escape(weights)}), scored by the DAVIS-2017 Unsupervised
-protocol, in percent. Measured by this run; toy numbers say nothing about real video.</p>
+:root {{ color-scheme: light dark }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto;
+       padding: 0 1rem }}
+img {{ max-width: 100%; height: auto; background: white }} figure {{ margin: 1rem 0 }}
+th, td {{ padding: .1rem 1rem .1rem 0; text-align: left; font-weight: normal; vertical-align: top }}
+td:nth-child(2) {{ text-align: right; font-variant-numeric: tabular-nums }}
+</style></head><body><main>
+<h1>Every pixel gets a number, and equal numbers are one object</h1>
+<figure>{clip.html()}
+<figcaption>{html.escape(first.name)}, which the network never saw: {first.present} objects are
+there, {first.found} were found. The colour of a pixel in the middle is its number, its
+<em>tag</em>: alike
+within an object in all frames, and different between objects.</figcaption></figure>
+<h2>How good is it?</h2>
+<p>{num_videos} held-out toy videos, predicted with the weights that ship with the package
+({html.escape(weights)}), scored as the DAVIS-2017 Unsupervised benchmark does, in percent. Measured
+by this run; toy numbers say nothing about real video.</p>
 <table>{table}</table>
-<h2>Videos</h2>
+<h2>More videos</h2>
+<p>Rows: frames, tags, instances found, and the truth. Colours and numbers are those of the object
+that an instance matches; what matches none is grey, with a question mark.</p>
 {figures}
-<p><small>{html.escape(made)}</small></p>
-</body></html>
+</main><footer><small>{html.escape(made)}</small></footer></body></html>
 """
-
-
-def _draw(network: TagVIS, config: Config, video: Video, folder: Path) -> str:
-    """Two figures of one video, as PNG files in `folder` and as html."""
-    seen = look(network, video, config)
-    instances = cluster_instances(seen.prediction, config.inference)
-    kept = seen.kept.tolist()
-    truth = video.read_ids(kept)
-    tags = seen.prediction.tags.cpu().numpy()
-    found, present = len(instances.modes), len(set(np.unique(truth)) - {BACKGROUND, VOID})
-    summary = f"{video.name}: {found} instances found, {present} there"
-    strip = filmstrip(
-        video.read_frames(kept),
-        tags,
-        interpolate_ids(instances.ids, range(len(kept)), len(kept), seen.size),
-        truth,
-        title=summary,
-    )
-    histogram = tag_histogram(
-        tags,
-        instances.ids,
-        instances.modes,
-        title="Each instance is a mode of the tags of the whole clip",
-    )
-    strip_text = f"{summary}. Four rows: frames, tags, predicted instances, ground truth"
-    modes = ", ".join(f"{mode:.1f}" for mode in instances.modes.values()) or "none"
-    histogram_text = f"{video.name}: histogram of the tags by instance, with modes at {modes}"
-    return _image(strip, folder / f"{video.name}.png", strip_text) + _image(
-        histogram, folder / f"{video.name}-tags.png", histogram_text
-    )
-
-
-def _image(figure: Figure, path: Path, alt: str) -> str:
-    save(figure, path)
-    encoded = base64.b64encode(path.read_bytes()).decode("ascii")
-    return f'<p><img alt="{html.escape(alt)}" src="data:image/png;base64,{encoded}"></p>\n'

@@ -10,6 +10,8 @@ objects           which found instance is which object; outlines and numbers on 
 figures           plots of clips, tags and scores
 free_tags         descent on free tags, what TagLine shows
 view              View: script and style put together, and a picture where there is no kernel
+diagrams          Figures 1 to 4 of the paper, drawn from a network with its shapes
+live_training     LiveTraining: a picture of a training, refreshed while its loop runs
 player            Player: a clip that plays, or pictures behind one slider
 tag_line          TagLine: tags as free parameters under chosen losses
 tag_space         TagSpace: a prediction in four linked views, clustered again as sliders move
@@ -24,16 +26,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tagvis_lite.views.attention_picker import AttentionPicker
+    from tagvis_lite.views.live_training import LiveTraining
     from tagvis_lite.views.mask_editor import Change, MaskEditor
     from tagvis_lite.views.player import Player, play
     from tagvis_lite.views.tag_line import TagLine
     from tagvis_lite.views.tag_space import TagSpace
 
-__all__ = ["AttentionPicker", "Change", "MaskEditor", "Player", "TagLine", "TagSpace", "play"]
+__all__ = [
+    "AttentionPicker",
+    "Change",
+    "LiveTraining",
+    "MaskEditor",
+    "Player",
+    "TagLine",
+    "TagSpace",
+    "play",
+]
 
 _HOME = {
     "AttentionPicker": "attention_picker",
     "Change": "mask_editor",
+    "LiveTraining": "live_training",
     "MaskEditor": "mask_editor",
     "Player": "player",
     "TagLine": "tag_line",

@@ -7,11 +7,13 @@ site, a clip is an animated picture that loops and other pictures are a strip.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import traitlets
 from PIL import Image, ImageDraw, ImageFont
 
+from tagvis_lite.views.objects import name_of, number_places
 from tagvis_lite.views.picture import Picture, animation, webp
 from tagvis_lite.views.view import View, script
 
@@ -115,6 +117,30 @@ def side_by_side(panels: Mapping[str, np.ndarray]) -> np.ndarray:
     for start, clip in zip(starts, clips, strict=True):
         page[:, CAPTION : CAPTION + clip.shape[1], start : start + clip.shape[2]] = clip
     return page
+
+
+def numbered(clip: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """A clip at the size of a panel, with the number of each instance printed on it.
+
+    Args:
+        clip: uint8, T x H x W x 3: frames, overlays or tag pictures.
+        ids: uint8, T x h x w, of any size.
+
+    Returns:
+        uint8, T x nH x nW x 3 for a whole number n.
+    """
+    large = _enlarged(clip)
+    scale = np.array(large.shape[1:3]) / np.array(ids.shape[1:])
+    font = ImageFont.load_default(28)
+    for frame, labels in zip(large, ids, strict=True):
+        drawn = Image.fromarray(frame)
+        draw = ImageDraw.Draw(drawn)
+        for n, place in number_places(labels).items():
+            y, x = (np.array(place) + 0.5) * scale
+            edge: Any = {"stroke_width": 3, "stroke_fill": "#111111", "anchor": "mm"}
+            draw.text((float(x), float(y)), name_of(n), fill="white", font=font, **edge)
+        frame[:] = np.asarray(drawn)
+    return large
 
 
 def _enlarged(clip: np.ndarray) -> np.ndarray:

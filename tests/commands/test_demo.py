@@ -18,7 +18,7 @@ from tagvis_lite.commands import demo
 from tagvis_lite.commands.demo import run_demo
 
 SUMMARY = 'random weights <of> a "tiny" network & nobody\'s record'
-VOID_ELEMENTS = {"meta", "img", "br", "hr"}
+VOID_ELEMENTS = {"meta", "img", "source", "br", "hr"}
 
 
 class Page(HTMLParser):
@@ -46,7 +46,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] == "td":
+        if self.open and self.open[-1] in ("th", "td"):
             self.rows[-1].append(data)
         if self.open and self.open[-1] != "style":
             self.texts.append(data)
@@ -82,15 +82,19 @@ def test_the_page_is_html_with_pictures_that_can_be_seen_and_heard(page: Path) -
     assert text.startswith("<!DOCTYPE html>")
     assert not re.search(r"&(?!\w+;|#\w+;)", text), "an ampersand that is no entity"
     parsed = Page(text)
-    assert len(parsed.images) == 2 * 2
+    assert len(parsed.images) == 1 + 2
     for image in parsed.images:
         assert len((image["alt"] or "").split()) > 5
         kind, encoded = (image["src"] or "").split(",")
-        assert kind == "data:image/png;base64"
+        assert kind == "data:image/webp;base64"
         with Image.open(io.BytesIO(base64.b64decode(encoded, validate=True))) as picture:
-            picture.load()
-            assert (picture.format, min(picture.size) > 100) == ("PNG", True)
-    assert len({image["src"] for image in parsed.images}) == 4
+            assert min(picture.size) > 100
+            assert picture.n_frames == (8 if image is parsed.images[0] else 1), "the first plays"
+    assert len({image["src"] for image in parsed.images}) == 3
+    assert parsed.text.index("Every pixel gets a number") < parsed.text.index("J&F-Mean")
+    assert text.count("<main>") == text.count("<figcaption>") == 1
+    assert '<meta name="viewport"' in text
+    assert "color-scheme: light dark" in text
 
 
 def test_the_page_says_which_weights_and_videos(page: Path) -> None:
@@ -115,7 +119,8 @@ def test_numbers_on_the_page_are_those_of_evaluate(
     names, values = ([c.strip() for c in line.strip("|").split("|")] for line in lines[-3::2])
     assert names[0] == "J&F-Mean"
     rows = Page(page.read_text(encoding="utf-8")).rows
-    assert rows == [[name, value] for name, value in zip(names, values, strict=True)]
+    assert [row[:2] for row in rows] == [list(row) for row in zip(names, values, strict=True)]
+    assert all(len(row[2].split()) > 3 for row in rows), "a key to every score"
 
 
 def test_the_folder_holds_what_the_page_is_made_of(page: Path) -> None:
@@ -123,8 +128,8 @@ def test_the_folder_holds_what_the_page_is_made_of(page: Path) -> None:
     for name in ("toy-test-00000", "toy-test-00001"):
         assert (root / "predictions" / "overlays" / f"{name}.mp4").stat().st_size > 0
         assert len(list((root / "predictions" / "davis" / name).glob("*.png"))) == 8
-        assert (root / "figures" / f"{name}.png").exists()
-        assert (root / "figures" / f"{name}-tags.png").exists()
+        assert (root / "figures" / f"{name}.webp").exists()
+    assert (root / "figures" / "clip.webp").stat().st_size < 500_000
 
 
 def test_a_second_demo_shows_the_weights_of_now(
