@@ -92,8 +92,9 @@ lint: $(INSTALLED) ## style, formatting and types
 	$(VENV_PYTHON) -m ruff format --check .
 	$(VENV_PYTHON) -m mypy
 
-lab: $(INSTALLED) ## JupyterLab on the lessons
-	$(VENV_PYTHON) -m jupyterlab $(LAB_OPTIONS) notebooks
+lab: $(INSTALLED) ## JupyterLab on the lessons; it serves the whole clone, so that their links lead on
+	$(VENV_PYTHON) -m jupyterlab --ServerApp.root_dir="$(CURDIR)" \
+		--LabApp.default_url=/lab/tree/notebooks $(LAB_OPTIONS)
 
 site: $(INSTALLED) ## the lessons, the ledger, the report and the API as a site in build/site
 	$(ONE_THREAD) $(VENV_PYTHON) -m sphinx -b html -c docs -W --keep-going -q \
