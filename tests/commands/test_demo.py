@@ -89,7 +89,7 @@ def test_the_page_is_html_with_pictures_that_can_be_seen_and_heard(page: Path) -
         assert kind == "data:image/webp;base64"
         with Image.open(io.BytesIO(base64.b64decode(encoded, validate=True))) as picture:
             assert min(picture.size) > 100
-            assert picture.n_frames == (8 if image is parsed.images[0] else 1), "the first plays"
+            assert picture.n_frames == (4 if image is parsed.images[0] else 1), "the first plays"
     assert len({image["src"] for image in parsed.images}) == 3
     assert parsed.text.index("Every pixel gets a number") < parsed.text.index("J&F-Mean")
     assert text.count("<main>") == text.count("<figcaption>") == 1
