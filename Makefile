@@ -123,8 +123,10 @@ CUDA_BUILD := ^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z-]+)==
 
 $(INSTALLED): requirements.lock pyproject.toml | $(UV)
 	@$(find_python); $(as_pip_does); \
-	[ -f .venv/pyvenv.cfg ] && $(VENV_PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || \
-		$(UV) venv --clear --python "$$("$$python" -c 'import sys; print(sys.executable)')" .venv; \
+	[ -f .venv/pyvenv.cfg ] && $(VENV_PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { \
+		rm -rf .venv; \
+		$(UV) venv --python "$$("$$python" -c 'import sys; print(sys.executable)')" .venv; \
+	}; \
 	lock=requirements.lock; \
 	if [ "$(TORCH)" = cpu ]; then \
 		lock=.venv/without-cuda.lock; \

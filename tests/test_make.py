@@ -59,7 +59,7 @@ def words(calls: list[str]) -> list[str]:
 
 def test_a_fresh_clone_is_set_up_once(clone: Path) -> None:
     calls, _ = make(clone, "lint", "UV=./uv")
-    assert words(calls) == ["venv --clear", "pip sync", "pip install"]
+    assert words(calls) == ["venv --python", "pip sync", "pip install"]
     assert "--require-hashes" in calls[1]
     assert make(clone, "lint", "UV=./uv")[0] == []
 
@@ -73,12 +73,12 @@ def test_an_environment_that_does_not_run_is_made_anew(clone: Path, damage: str)
     else:
         (clone / ".venv" / ".installed").unlink()
         (clone / ".venv" / "pyvenv.cfg").unlink()
-    assert words(make(clone, "lint", "UV=./uv")[0])[0] == "venv --clear"
+    assert words(make(clone, "lint", "UV=./uv")[0])[0] == "venv --python"
 
 
 def test_torch_without_cuda_is_one_variable_and_remembered(clone: Path) -> None:
     calls, _ = make(clone, "lint", "UV=./uv", "TORCH=cpu")
-    assert words(calls) == ["venv --clear", "pip sync", "pip install", "pip install"]
+    assert words(calls) == ["venv --python", "pip sync", "pip install", "pip install"]
     assert (clone / ".venv" / "without-cuda.lock").read_text() == LOCK[LOCK.index("tqdm") :]
     assert "--torch-backend cpu torch==2.14.1" in calls[2]
     assert make(clone, "lint", "UV=./uv")[0] == []
