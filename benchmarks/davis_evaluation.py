@@ -127,13 +127,13 @@ def run(which: str, root: Path, results: Path) -> dict[str, object]:
     """In a process of its own: score, and say how long that took."""
     cv2.setNumThreads(1)
     if which == "ours":
-        from tagvis_lite.evaluation.davis import evaluate_davis_folder
+        from tagvis_lite.evaluation.davis import evaluate_davis_files
     else:
         from tagvis_lite.paper import davis as literal_davis
     imports_mb = peak_mb()
     start = time.process_time()
     if which == "ours":
-        table = list(evaluate_davis_folder(root, results).global_table().values())
+        table = list(evaluate_davis_files(root, results).global_table().values())
     else:
         names = sorted(path.name for path in (results / "blobs").iterdir())
         annotations = root / "Annotations_unsupervised" / "480p" / "blobs"

@@ -95,13 +95,14 @@ def read_tracks(
     frames: list[int] = []
     ends_of_tracks = []
     for segmentations, name in zip(tracks, names, strict=True):
-        for t, segmentation in enumerate(segmentations):
-            if segmentation:
-                counts = segmentation.get("counts") if type(segmentation) is dict else None
-                if type(counts) is not str or segmentation.get("size") != wanted:
-                    counts = _compressed(segmentation, size, f"{name}, segmentation {t}")
-                strings.append(counts)
-                frames.append(t)
+        seen = [t for t, segmentation in enumerate(segmentations) if segmentation]
+        frames += seen
+        for t in seen:
+            mask = segmentations[t]
+            if is_compressed(mask, wanted):
+                strings.append(mask["counts"])
+            else:
+                strings.append(_compressed(mask, size, f"{name}, segmentation {t}"))
         ends_of_tracks.append(len(strings))
     areas = [np.zeros(len(segmentations), np.int64) for segmentations in tracks]
     if not strings:
@@ -143,6 +144,15 @@ def decode_mask(segmentation: Any, size: Size, name: str, frame: int) -> np.ndar
     lengths = np.diff(edges, prepend=0, append=size[0] * size[1])
     colours = np.arange(len(lengths)) % 2 == 1
     return np.repeat(colours, lengths).reshape(size[::-1]).T
+
+
+def is_compressed(segmentation: Any, size: list[int]) -> bool:
+    """Whether this is a compressed RLE of this H x W, as nearly all masks are; runs aside."""
+    return (
+        type(segmentation) is dict
+        and type(segmentation.get("counts")) is str
+        and segmentation.get("size") == size
+    )
 
 
 def check_segmentation(segmentation: Any, size: Size, where: str) -> None:
@@ -259,19 +269,20 @@ def _numbers(
     numbers = ((characters[ending] ^ np.uint8(16)).view(np.int8) - np.int8(16)).astype(np.int32)
     if len(continued) == 0:
         return numbers, continued
-    # As many numbers end before a character as there are others before it.
-    number = continued - np.arange(len(continued))
-    begins = np.flatnonzero(np.diff(number, prepend=-1))
-    lengths = np.diff(begins, append=len(number))
-    too_long = lengths >= LONGEST_NUMBER
-    if too_long.any():
-        return numbers, continued[begins[too_long]]
-    digit = np.arange(len(number)) - np.repeat(begins, lengths)
-    low_bits = (characters[continued] & 31).astype(np.int64) << (5 * digit)
-    long = number[begins]
-    values = (numbers[long].astype(np.int64) << (5 * lengths)) + np.add.reduceat(low_bits, begins)
-    numbers[long] = values
-    return numbers, continued[begins[numbers[long] != values]]
+    # The last of those of one number; as many numbers end before it as there are others before it.
+    last = np.flatnonzero(np.diff(continued, append=-1) != 1)
+    places = continued[last]
+    number = places - last
+    lengths = np.diff(last, prepend=-1)
+    if (lengths >= LONGEST_NUMBER).any():
+        return numbers, places[lengths >= LONGEST_NUMBER]
+    values = numbers[number].astype(np.int64)
+    left = np.arange(len(last))
+    for digit in range(int(lengths.max())):  # from the highest bits to the lowest
+        left = left[lengths[left] > digit]
+        values[left] = values[left] << 5 | characters[places[left] - digit] & 31
+    numbers[number] = values
+    return numbers, places[numbers[number] != values]
 
 
 class _BadMaskError(Exception):

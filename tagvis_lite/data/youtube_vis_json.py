@@ -24,7 +24,7 @@ from numbers import Integral, Real
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tagvis_lite.data.rle import check_segmentation
+from tagvis_lite.data.rle import check_segmentation, is_compressed
 
 ONE_CATEGORY = {1: "object"}
 
@@ -92,9 +92,11 @@ def read_annotations(path: str | Path) -> AnnotationFile:
 
 
 def parse_json(content: bytes, path: Path) -> Any:
-    """Parse the content of `path`. Raises ValueError."""
+    """Parse the content of `path`, in whichever encoding of Unicode. Raises ValueError."""
     try:
-        return json.loads(content)
+        text = content.decode(json.detect_encoding(content))
+        del content  # it is as large as all that is made of it
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{path} is not valid json ({error}): copy, download or write it again"
@@ -303,8 +305,9 @@ def _annotation(entry: Any, public: AnnotationFile, where: str) -> Track:
     for problem in track_problems(entry, public, where, scored=False):
         raise ValueError(problem)
     video = public.videos[entry["video_id"]]
+    wanted = list(video.size)
     for t, segmentation in enumerate(entry["segmentations"]):
-        if segmentation:
+        if segmentation and not is_compressed(segmentation, wanted):
             check_segmentation(segmentation, video.size, f"{where}, segmentation {t}")
     crowd = entry.get("iscrowd", 0)
     if crowd not in (0, 1):

@@ -29,7 +29,6 @@ import cv2
 import numpy as np
 
 from tagvis_lite.data.davis import find_list, read_list, split_lists
-from tagvis_lite.data.find import held_out_split, is_davis
 from tagvis_lite.data.images import image_size, list_images
 from tagvis_lite.data.label_maps import LabelMaps
 from tagvis_lite.evaluation.davis_sequence import SequenceScores, Statistics, sequence_scores
@@ -246,7 +245,7 @@ def read_truth(
     root = Path(ground_truth)
     if not root.is_dir():
         raise NotADirectoryError(f"{root}: no such folder of ground truth")
-    of_davis = is_davis(root)
+    of_davis = (root / "ImageSets").is_dir()
     if of_davis != (protocol.annotations is not None) and protocol in (UNSUPERVISED, MASKS):
         raise ValueError(_wrong_layout(root, protocol, resolution))
     folder = root
@@ -282,6 +281,8 @@ def split_sequences(root: Path, protocol: DavisProtocol, split: str | None) -> l
         FileNotFoundError: no such list.
         ValueError: a list without names.
     """
+    from tagvis_lite.data.find import held_out_split  # brings PyAV, which takes 70 MB
+
     split = split or held_out_split(root)
     of_year = any(path.stem == split for path in split_lists(root, protocol.year))
     return read_list(find_list(root, split, protocol.year if of_year else None))

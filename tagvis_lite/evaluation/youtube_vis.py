@@ -175,7 +175,7 @@ def _groups_of_rles(
                 ious=_ious(found_masks, object_masks),
                 object_areas=np.array(areas),
                 crowd=np.array([track.crowd for track in of_objects], bool),
-                areas=np.array([_mean_area(mask.areas) for mask in found_masks]),
+                areas=_mean_areas(found_masks),
                 scores=np.array([track.score for track in found]),
             ),
         )
@@ -202,6 +202,14 @@ def _ious(found: Sequence[MaskTrack], objects: Sequence[MaskTrack]) -> np.ndarra
         shared = intersection(found[d], objects[g])
         ious[d, g] = shared / (both[d, g] - shared)
     return ious
+
+
+def _mean_areas(masks: Sequence[MaskTrack]) -> np.ndarray:
+    """Mean area of each track over the frames with a mask: D float64; sums of pixels are exact."""
+    if not masks:
+        return np.zeros(0)
+    areas = np.array([mask.areas for mask in masks])
+    return areas.sum(axis=1) / np.maximum(np.count_nonzero(areas, axis=1), 1)
 
 
 def _mean_area(areas: Sequence[float | None] | np.ndarray) -> float:

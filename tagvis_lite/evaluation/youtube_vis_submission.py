@@ -120,11 +120,10 @@ def read_results(path: str | Path) -> list[Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     if path.suffix == ".zip":
-        content = _read_member(path)
+        results = parse_json(_read_member(path), path)
     else:
         _check_size(path.stat().st_size, path)
-        content = path.read_bytes()
-    results = parse_json(content, path)
+        results = parse_json(path.read_bytes(), path)
     if not isinstance(results, list):
         raise ValueError(
             f"{path} is a json {type(results).__name__}, expected a list of predictions "
