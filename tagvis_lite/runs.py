@@ -185,13 +185,19 @@ def save_network(path: Path, network: TagVIS, config: Config, *, half: bool = Fa
         temporary.write_bytes(save(tensors, metadata))
 
 
-def load_network(path: Path) -> tuple[TagVIS, Config]:
+def load_network(path: str | Path) -> tuple[TagVIS, Config]:
     """Read what `save_network` wrote: the network, float32 in evaluation mode, and its config.
+
+    Args:
+        path: of a safetensors file, or the name of weights that ship, such as "toy".
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: not a safetensors file of this package, or weights that do not fit its config.
     """
+    if isinstance(path, str) and not Path(path).suffix:
+        path = shipped(f"checkpoints/{path}.safetensors")
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}")
     try:
