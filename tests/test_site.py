@@ -151,3 +151,10 @@ def test_every_internal_link_leads_somewhere(site: Path, pages: dict[Path, Page]
             if not target.is_file() or lacks_anchor:
                 broken.append((file.name, url))
     assert broken == []
+
+
+def test_code_can_be_scrolled_by_keyboard_and_switches_say_their_state(site: Path) -> None:
+    text = (site / "notebooks" / f"{LESSONS[0]}.html").read_text(encoding="utf-8")
+    assert '<div class="highlight"><pre tabindex="0">' in text
+    assert '<div class="highlight"><pre>' not in text
+    assert 'role="switch"' not in text

@@ -11,6 +11,7 @@ import shutil
 from base64 import b64decode
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from sphinx import addnodes
@@ -109,6 +110,24 @@ def on_doctree_read(app: Sphinx, doctree: nodes.document) -> None:
     link_names(doctree, app.env.docname)
 
 
+def on_page(
+    _app: Sphinx,
+    _page: str,
+    _template: str,
+    context: dict[str, Any],
+    _doctree: nodes.document | None,
+) -> None:
+    """Code that scrolls takes the focus; a switch of the sidebar is a plain checkbox.
+
+    A native checkbox says its state by itself; the role `switch` on it asks for an attribute more.
+    """
+    if isinstance(body := context.get("body"), str):
+        block = '<div class="highlight"><pre'
+        context["body"] = body.replace(f"{block}>", f'{block} tabindex="0">')
+    if isinstance(tree := context.get("furo_navigation_tree"), str):
+        context["furo_navigation_tree"] = tree.replace(' role="switch"', "")
+
+
 class Gallery(SphinxDirective):
     """The first figure of every lesson, with its title, each a link to the lesson."""
 
@@ -149,6 +168,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the hooks and offer the `gallery` directive."""
     app.connect("source-read", on_source_read)
     app.connect("doctree-read", on_doctree_read)
+    app.connect("html-page-context", on_page, priority=900)  # after the theme's own
     app.connect("build-finished", on_build_finished)
     app.add_directive("gallery", Gallery)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
