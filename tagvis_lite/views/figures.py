@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -15,6 +16,13 @@ from tagvis_lite.atomic import replacing
 from tagvis_lite.video import BACKGROUND, VOID
 from tagvis_lite.views.objects import draw_objects, matched, name_of, resized
 from tagvis_lite.views.overlay import instance_colours, overlay
+
+CORNERS = np.array(
+    [[[0.15, 0.25, 0.65], [0.95, 0.80, 0.25]], [[0.10, 0.65, 0.60], [0.85, 0.25, 0.35]]]
+)
+"""Colours at the corners of a plane of tags: bottom left and right, top left and right."""
+MOST_POINTS = 5000
+"""Tags of a clip that are drawn as points."""
 
 
 def filmstrip(
@@ -32,7 +40,7 @@ def filmstrip(
 
     Args:
         frames: uint8, T x H x W x 3.
-        tags: float, T x h x w.
+        tags: float, T x h x w [x K]; vectors have the colour of their place in a plane.
         predicted: uint8, T x H x W.
         ground_truth: uint8, T x H x W, or None for no such row.
         title: what the reader should take away.
@@ -44,6 +52,9 @@ def filmstrip(
     size = (max(4.5, 1.6 * len(shown) + 1.1), 1.6 * len(rows) * height / width + 0.6)
     figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(w_pad=0.08))
     axes = figure.subplots(len(rows), len(shown), squeeze=False)
+    vectors = tags.ndim == 4
+    if vectors:
+        tags = tags @ plane_axes(tags, resized(predicted, tags.shape[1:3]))
     low, high = _tag_range(tags, predicted)
     if ground_truth is not None:
         predicted = matched(predicted, ground_truth)
@@ -54,14 +65,19 @@ def filmstrip(
         for row, picture in enumerate(pictures):
             if picture is not None:
                 axes[row, column].imshow(picture)
-        foreground = resized(predicted[t] != BACKGROUND, tags.shape[1:])
-        image = axes[1, column].imshow(
-            np.ma.masked_where(~foreground, tags[t]),
-            cmap="viridis",
-            vmin=low,
-            vmax=high,
-            extent=(-0.5, width - 0.5, height - 0.5, -0.5),
-        )
+        foreground = resized(predicted[t] != BACKGROUND, tags.shape[1:3])
+        extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+        if vectors:
+            colours = np.dstack([plane_colours(tags[t], low, high), foreground])
+            axes[1, column].imshow(colours, extent=extent)
+        else:
+            image = axes[1, column].imshow(
+                np.ma.masked_where(~foreground, tags[t]),
+                cmap="viridis",
+                vmin=low,
+                vmax=high,
+                extent=extent,
+            )
         axes[1, column].set_facecolor("black")
         axes[1, column].set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
         draw_objects(axes[2, column], predicted[t], width=0.8)
@@ -74,7 +90,8 @@ def filmstrip(
     for axis in axes.flat:
         axis.set_xticks([])
         axis.set_yticks([])
-    figure.colorbar(image, ax=axes, label="tag", fraction=0.05, shrink=1 / len(rows))
+    if not vectors:
+        figure.colorbar(image, ax=axes, label="tag", fraction=0.05, shrink=1 / len(rows))
     figure.suptitle(title, fontsize=10, parse_math=False)
     return figure
 
@@ -84,19 +101,27 @@ def tag_histogram(
 ) -> Figure:
     """Tags of each instance along the tag line, with the modes that the clustering found.
 
+    Vectors are points in a plane instead, and the modes crosses.
+
     Args:
-        tags: float, T x h x w.
+        tags: float, T x h x w [x K].
         ids: uint8, T x h x w: which instance each pixel belongs to.
         modes: tag of each predicted instance.
         title: what the reader should take away.
     """
+    if tags.ndim == 4:
+        figure = Figure(figsize=(4.5, 4), layout="constrained")
+        draw_plane(figure.subplots(), tags, ids, modes)
+        figure.suptitle(title, fontsize=10, parse_math=False)
+        return figure
     figure = Figure(figsize=(6, 2.4), layout="constrained")
     axis = figure.subplots()
     instances = [n for n in np.unique(ids).tolist() if n not in (BACKGROUND, VOID)]
     colours = instance_colours() / 255
     if instances:
         values = [tags[ids == n] for n in instances]
-        bins = np.linspace(*_tag_range(tags, ids), 80).tolist()
+        low, high = map(float, _tag_range(tags, ids))
+        bins = np.linspace(low, high, 80).tolist()
         axis.hist(
             values,
             bins=bins,
@@ -126,26 +151,83 @@ def tag_pictures(
     """Tag maps as a clip to play: viridis inside instances, faint outside, at the size of the tags.
 
     Args:
-        tags: float, T x h x w.
+        tags: float, T x h x w [x K].
         ids: uint8, T x H x W: the instances.
         limits: tags of the darkest and the lightest colour; all but stray ones when not given.
 
     Returns:
         uint8, T x h x w x 3.
     """
+    vectors = tags.ndim == 4
+    if vectors:
+        tags = tags @ plane_axes(tags, resized(ids, tags.shape[1:3]))
     low, high = limits or _tag_range(tags, ids)
-    shades = matplotlib.colormaps["viridis"](np.clip((tags - low) / (high - low), 0, 1))[..., :3]
-    inside = resized(ids != BACKGROUND, tags.shape[1:])[..., None]
+    if vectors:
+        shades = plane_colours(tags, low, high)
+    else:
+        share = np.clip((tags - low) / (high - low), 0, 1)
+        shades = matplotlib.colormaps["viridis"](share)[..., :3]
+    inside = resized(ids != BACKGROUND, tags.shape[1:3])[..., None]
     return np.round(255 * np.where(inside, shades, 0.25 * shades)).astype(np.uint8)
 
 
-def _tag_range(tags: np.ndarray, ids: np.ndarray) -> tuple[float, float]:
-    """Range that holds all but stray tags of the instances."""
-    small = resized(ids != BACKGROUND, tags.shape[1:])
-    values = tags[small] if small.any() else tags
-    low, high = np.quantile(values, [0.005, 0.995])
+def plane_axes(tags: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Two directions to show tags of K > 1 numbers in, K x 2: `tags @ axes` are points in a plane.
+
+    Two numbers stay as they are; more are seen along the two directions in which the tags of the
+    instances in `ids`, T x h x w, spread most.
+    """
+    if tags.shape[-1] == 2:
+        return np.eye(2)
+    inside = (
+        tags[ids != BACKGROUND] if (ids != BACKGROUND).any() else tags.reshape(-1, tags.shape[-1])
+    )
+    axes: np.ndarray = np.linalg.svd(inside - inside.mean(axis=0), full_matrices=False)[2][:2].T
+    return axes
+
+
+def plane_colours(
+    points: np.ndarray, low: np.ndarray | float, high: np.ndarray | float
+) -> np.ndarray:
+    """Colours, float, ... x 3, of points ... x 2 by their place between two corners."""
+    x, y = np.moveaxis(np.clip((points - low) / (high - low), 0, 1), -1, 0)[..., None]
+    bottom, top = ((1 - x) * left + x * right for left, right in CORNERS)
+    colours: np.ndarray = (1 - y) * bottom + y * top
+    return colours
+
+
+def draw_plane(
+    axis: Axes, tags: np.ndarray, ids: np.ndarray, modes: Mapping[int, float | np.ndarray]
+) -> None:
+    """Vector tags of instances as points in a plane, and the modes of the clustering as crosses.
+
+    Args:
+        axis: to draw on.
+        tags: float, T x h x w x K.
+        ids: uint8, T x h x w.
+        modes: K numbers of each predicted instance.
+    """
+    axes, colours = plane_axes(tags, ids), instance_colours() / 255
+    inside = np.flatnonzero((ids != BACKGROUND) & (ids != VOID))
+    some = inside[:: 1 + len(inside) // MOST_POINTS]
+    points = tags.reshape(-1, tags.shape[-1])[some] @ axes
+    axis.scatter(points[:, 0], points[:, 1], s=3, linewidths=0, color=colours[ids.ravel()[some]])
+    for mode in modes.values():
+        axis.plot(*(mode @ axes), "k+", markersize=9)
+    axis.set_aspect("equal", adjustable="datalim")
+    numbers = "first", "second"
+    if tags.shape[-1] > 2:
+        numbers = "first direction", "second direction"
+    axis.set(xlabel=f"tag, {numbers[0]}", ylabel=f"tag, {numbers[1]} (crosses: modes)")
+
+
+def _tag_range(tags: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """From and to what there are tags of instances, but for stray ones; of each number [x K]."""
+    small = resized(ids != BACKGROUND, tags.shape[1:3])
+    values = tags[small] if small.any() else tags.reshape(small.size, *tags.shape[3:])
+    low, high = np.quantile(values, [0.005, 0.995], axis=0)
     margin = 0.05 * (high - low) + 1e-3
-    return float(low - margin), float(high + margin)
+    return np.stack([low - margin, high + margin])
 
 
 def png(figure: Figure) -> bytes:

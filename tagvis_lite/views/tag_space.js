@@ -7,9 +7,11 @@ const FAINT = 70; // of 255: opacity of tags outside all instances
 
 function start({ model, el }) {
   const [T, H, W, h, w] = model.get("size");
-  const [low, high] = model.get("limits");
+  const [low, high, low2, high2] = model.get("limits");
+  const plane = low2 !== undefined; // a tag is a point in a plane, not a number
   const frames = typed(model.get("frames"), Uint8Array);
   const tags = typed(model.get("tags"), Float32Array);
+  const across = typed(model.get("across"), Float32Array);
   const colours = typed(model.get("colours"), Uint8Array);
   const shades = typed(model.get("shades"), Uint8Array);
   const largest = Math.round(Math.min(300, (350 * H) / W) * (W / H));
@@ -19,16 +21,24 @@ function start({ model, el }) {
   let LOW = 160;
   let ids, dots, most;
   let cursor = null; // [row, column] of a pixel of the tag map
-  let band = null; // the tag in the middle of a band as wide as the bandwidth
+  let band = null; // the tag [along, across] in the middle of a band as wide as the bandwidth
 
   const colour = (id) => `rgb(${colours.slice(3 * id, 3 * id + 3).join(" ")})`;
   const share = (tag) => (tag - low) / (high - low);
-  const shade = (tag) => 3 * Math.round(255 * clamp(share(tag), 0, 1));
-  const inBand = (tag) => Math.abs(tag - band) <= model.get("bandwidth") / 2;
+  const share2 = (number) => (number - low2) / (high2 - low2);
+  const step16 = (part) => Math.round(15 * clamp(part, 0, 1));
+  const shade = (k) =>
+    plane
+      ? 3 * (16 * step16(share2(across[k])) + step16(share(tags[k])))
+      : 3 * Math.round(255 * clamp(share(tags[k]), 0, 1));
+  const off = (k) => Math.hypot(tags[k] - band[0], plane ? across[k] - band[1] : 0);
+  const inBand = (k) => off(k) <= model.get("bandwidth") / 2;
   const keys = "arrow keys move a pixel";
   const [frameNode, frameInk] = canvas(wide, tall, `frame with instances; ${keys}`);
   const [mapNode, mapInk] = canvas(wide, tall, `tag map of the frame; ${keys}`);
-  const heaps = "histogram of the tags of the frame, by instance; arrow keys move a band of tags";
+  const heaps = plane
+    ? "tags of the frame in a plane, by instance; arrow keys move a disc of tags"
+    : "histogram of the tags of the frame, by instance; arrow keys move a band of tags";
   const [heapNode, heapInk] = canvas(WIDTH, LOW, heaps);
   const tracks = "tags against frames, by instance; arrow keys change the frame";
   const [trackNode, trackInk] = canvas(WIDTH, LOW, tracks);
@@ -72,7 +82,7 @@ function start({ model, el }) {
   function tagMap(t) {
     return raster(w, h, (out) => {
       for (let k = 0; k < h * w; k++) {
-        const first = shade(tags[t * h * w + k]);
+        const first = shade(t * h * w + k);
         for (let c = 0; c < 3; c++) out[4 * k + c] = shades[first + c];
         if (!ids[t * h * w + k]) out[4 * k + 3] = FAINT;
       }
@@ -82,7 +92,7 @@ function start({ model, el }) {
   function shadow(t) {
     return raster(w, h, (out) => {
       for (let k = 0; k < h * w; k++) {
-        const lit = ids[t * h * w + k] && inBand(tags[t * h * w + k]);
+        const lit = ids[t * h * w + k] && inBand(t * h * w + k);
         out.set([0, 0, 0, lit ? 0 : 190], 4 * k);
       }
     });
@@ -144,6 +154,7 @@ function start({ model, el }) {
   }
   /** The colours of the tag map along an axis of tags. */
   function scale(context, upright) {
+    if (plane) return;
     for (let k = 0; k < 256; k++) {
       context.fillStyle = `rgb(${shades.slice(3 * k, 3 * k + 3).join(" ")})`;
       if (upright) context.fillRect(LEFT - 6, up((k + 1) / 256), 5, up(0) / 256 + 1);
@@ -153,8 +164,50 @@ function start({ model, el }) {
   /** From and to along the axis of tags, as shares of its length. */
   const nameOf = (id) => model.get("instances")[String(id)]?.name ?? String(id);
   const bandShares = () =>
-    [-0.5, 0.5].map((side) => clamp(share(band + side * model.get("bandwidth")), 0, 1));
+    [-0.5, 0.5].map((side) => clamp(share(band[0] + side * model.get("bandwidth")), 0, 1));
 
+  function drawPlane(t) {
+    const xTicks = ticks(low, high).map(([tag, name]) => [along(share(tag)), name]);
+    const yTicks = ticks(low2, high2, 4).map(([tag, name]) => [up(share2(tag)), name]);
+    const text = axes(heapInk, xTicks, yTicks, "tag, first (crosses: modes)", "tag, second");
+    const dot = (x, y, size) => {
+      if (x < 0 || x > 1 || y < 0 || y > 1) return;
+      heapInk.fillRect(along(x) - size / 2, up(y) - size / 2, size, size);
+    };
+    const inside = [];
+    for (let k = t * h * w; k < (t + 1) * h * w; k++) if (ids[k]) inside.push(k);
+    const step = Math.max(1, Math.ceil(inside.length / MOST_DOTS));
+    for (let n = 0; n < inside.length; n += step) {
+      heapInk.fillStyle = colour(ids[inside[n]]);
+      dot(share(tags[inside[n]]), share2(across[inside[n]]), 2);
+    }
+    heapInk.strokeStyle = heapInk.fillStyle = text;
+    for (const { mode } of Object.values(model.get("instances"))) {
+      const [x, y] = [along(share(mode[0])), up(share2(mode[1]))];
+      line(heapInk, [x - 5, y], [x + 5, y]);
+      line(heapInk, [x, y - 5], [x, y + 5]);
+    }
+    for (const [id, { mode }] of Object.entries(model.get("instances")))
+      print(heapInk, nameOf(id), along(share(mode[0])) + 9, up(share2(mode[1])) - 9);
+    heapInk.strokeStyle = heapInk.fillStyle = text;
+    if (band !== null) {
+      const radius = model.get("bandwidth") / 2;
+      heapInk.globalAlpha = 0.2;
+      heapInk.beginPath();
+      heapInk.ellipse(
+        along(share(band[0])),
+        up(share2(band[1])),
+        along(share(low + radius)) - along(0),
+        up(0) - up(share2(low2 + radius)),
+        0,
+        0,
+        2 * Math.PI,
+      );
+      heapInk.fill();
+      heapInk.globalAlpha = 1;
+    }
+    if (cursor) dot(share(tagAt()), share2(across[index()]), 8);
+  }
   function heapsOf(t) {
     const counts = new Map();
     for (let k = t * h * w; k < (t + 1) * h * w; k++) {
@@ -171,6 +224,7 @@ function start({ model, el }) {
       ),
     );
   function drawHeaps(t) {
+    if (plane) return drawPlane(t);
     const counts = heapsOf(t);
     const named = ticks(low, high, WIDTH / 60).map(([tag, name]) => [along(share(tag)), name]);
     const name = "tag (dotted: modes of the clip)";
@@ -207,7 +261,7 @@ function start({ model, el }) {
     const every = Math.max(1, Math.ceil((30 * T) / WIDTH));
     const named = Array.from({ length: T }, (_, k) => [slot(k), k]).filter(([, k]) => k % every === 0);
     const levels = ticks(low, high, 4).map(([tag, name]) => [up(share(tag)), name]);
-    const text = axes(trackInk, named, levels, "frame", "tag");
+    const text = axes(trackInk, named, levels, "frame", plane ? "tag, first" : "tag");
     scale(trackInk, true);
     for (const k of dots) {
       const level = share(tags[k]);
@@ -241,14 +295,19 @@ function start({ model, el }) {
     const what = found
       ? `instance ${found.name}, ${found.category}, score ${found.score.toFixed(2)}`
       : "background";
-    return `pixel (${cursor[0]}, ${cursor[1]}), tag ${tagAt().toFixed(2)}, ${what}`;
+    const numbers = plane ? [tagAt(), across[index()]] : [tagAt()];
+    const tag = numbers.map((number) => number.toFixed(2)).join(" ");
+    return `pixel (${cursor[0]}, ${cursor[1]}), tag ${tag}, ${what}`;
   }
   function sayBand() {
-    const [from, to] = [-0.5, 0.5].map((side) => band + side * model.get("bandwidth"));
+    const [from, to] = [-0.5, 0.5].map((side) => band[0] + side * model.get("bandwidth"));
     const first = model.get("frame") * h * w;
     let lit = 0;
-    for (let k = first; k < first + h * w; k++) if (ids[k] && inBand(tags[k])) lit++;
-    return `tags ${from.toFixed(2)} to ${to.toFixed(2)}: ${lit} pixels of instances in this frame`;
+    for (let k = first; k < first + h * w; k++) if (ids[k] && inBand(k)) lit++;
+    const which = plane
+      ? `tags around ${band[0].toFixed(2)} ${band[1].toFixed(2)}`
+      : `tags ${from.toFixed(2)} to ${to.toFixed(2)}`;
+    return `${which}: ${lit} pixels of instances in this frame`;
   }
   function say() {
     if (band !== null) readout.textContent = sayBand();
@@ -334,7 +393,7 @@ function start({ model, el }) {
     element(
       "div",
       { className: "tagvis-row" },
-      titled("its tags in heaps", heapNode),
+      titled(plane ? "its tags in the plane" : "its tags in heaps", heapNode),
       titled("tags of all frames", trackNode),
     ),
     readout,
@@ -368,13 +427,15 @@ function start({ model, el }) {
       pointAt(row + rows, column + columns);
     });
   }
-  function setBand(tag) {
-    band = tag === null ? null : clamp(tag, low, high);
+  function setBand(tag, second) {
+    band = tag === null ? null : [clamp(tag, low, high), plane ? clamp(second, low2, high2) : 0];
     draw();
   }
   const bandAt = (event) => {
-    const x = (place(event, heapNode, WIDTH)[0] - LEFT) / (WIDTH - LEFT - RIGHT);
-    setBand(low + x * (high - low));
+    const [left, top] = place(event, heapNode, WIDTH);
+    const x = (left - LEFT) / (WIDTH - LEFT - RIGHT);
+    const y = (up(0) - top) / (up(0) - up(1));
+    setBand(low + x * (high - low), low2 + y * (high2 - low2));
   };
   heapNode.style.touchAction = trackNode.style.touchAction = "pan-y";
   heapNode.addEventListener("pointermove", bandAt);
@@ -382,7 +443,9 @@ function start({ model, el }) {
   heapNode.addEventListener("pointerleave", () => setBand(null));
   heapNode.addEventListener("blur", () => setBand(null));
   onArrows(heapNode, (rows, columns) => {
-    setBand((band ?? (low + high) / 2) + ((columns - rows) * (high - low)) / BINS);
+    const [tag, second] = band ?? [(low + high) / 2, (low2 + high2) / 2];
+    const right = plane ? columns : columns - rows;
+    setBand(tag + (right * (high - low)) / BINS, second - (rows * (high2 - low2)) / BINS);
   });
   const frameAt = (event) => {
     const x = (place(event, trackNode, WIDTH)[0] - LEFT) / (WIDTH - LEFT - RIGHT);

@@ -1,8 +1,10 @@
 """The tag space: one prediction in four linked views, clustered again as sliders move.
 
 The frame with its instances, the tag map, the tags of each frame as a histogram with the modes, and
-tags against frames. `recluster` is the package's own clustering at another threshold and bandwidth,
-`draw_tag_space` the four views as a figure, and `TagSpace` the views in a browser.
+tags against frames. Tags of several numbers are points in a plane instead of a histogram, and it is
+their first number that is drawn against frames. `recluster` is the package's own clustering at
+another threshold and bandwidth, `draw_tag_space` the four views as a figure, and `TagSpace` the
+views in a browser.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from matplotlib.figure import Figure
 from tagvis_lite.config import InferenceConfig
 from tagvis_lite.instances import Instances, Prepared, cluster_instances, prepare
 from tagvis_lite.video import BACKGROUND, Prediction
+from tagvis_lite.views.figures import draw_plane, plane_axes, plane_colours
 from tagvis_lite.views.objects import draw_objects, name_of, numbers_like, renumbered, resized
 from tagvis_lite.views.overlay import UNMATCHED, instance_colours, overlay
 from tagvis_lite.views.picture import picture
@@ -67,7 +70,7 @@ def draw_tag_space(
     Args:
         figure: to draw on.
         frames: uint8, T x H x W x 3.
-        tags: T x h x w.
+        tags: T x h x w [x K].
         instances: of the clip, ids T x h x w.
         t: frame of the first three views.
         title: what the reader should see.
@@ -77,22 +80,30 @@ def draw_tag_space(
     frame.imshow(overlay(frames[t], resized(ids[t], frames.shape[1:3])))
     draw_objects(frame, ids[t], frames.shape[1:3], width=0.8)
     frame.set_title(f"frame {t}")
-    low, high = _limits(tags, ids)
     opacity = np.where(ids[t] == BACKGROUND, 0.27, 1.0)
-    tag_map.imshow(tags[t], vmin=low, vmax=high, cmap="viridis", alpha=opacity)
+    if tags.ndim == 4:
+        draw_plane(heaps, tags[t, None], ids[t, None], instances.modes)
+        heaps.set_title("points in a plane, and modes")
+        tags = tags @ plane_axes(tags, ids)
+        low, high = _limits(tags, ids)
+        tag_map.imshow(np.dstack([plane_colours(tags[t], low, high), opacity]))
+        tags, low, high = tags[..., 0], low[0], high[0]
+    else:
+        low, high = _limits(tags, ids)
+        tag_map.imshow(tags[t], vmin=low, vmax=high, cmap="viridis", alpha=opacity)
+        edges = np.linspace(low, high, BINS + 1)
+        base = np.zeros(BINS)
+        for n, counts in histogram(tags[t], ids[t], edges).items():
+            heaps.stairs(base + counts, edges, baseline=base, fill=True, color=colours[n])
+            heaps.stairs(base + counts, edges, color="#333333", linewidth=0.6)
+            base += counts
+            heaps.axvline(float(instances.modes[n]), color="black", linewidth=0.8, linestyle=":")
+        heaps.set(xlabel="tag", ylabel="pixels", xlim=(low, high))
+        heaps.set_title("heaps, and modes of the clip")
     draw_objects(tag_map, ids[t])
     tag_map.set_title("its tags, faint outside")
     for axis in (frame, tag_map):
         axis.set(xticks=[], yticks=[])
-    edges = np.linspace(low, high, BINS + 1)
-    base = np.zeros(BINS)
-    for n, counts in histogram(tags[t], ids[t], edges).items():
-        heaps.stairs(base + counts, edges, baseline=base, fill=True, color=colours[n])
-        heaps.stairs(base + counts, edges, color="#333333", linewidth=0.6)
-        base += counts
-        heaps.axvline(float(instances.modes[n]), color="black", linewidth=0.8, linestyle=":")
-    heaps.set(xlabel="tag", ylabel="pixels", xlim=(low, high))
-    heaps.set_title("heaps, and modes of the clip")
     for n in instances.modes:
         seen = np.flatnonzero((ids == n).any(axis=(1, 2)))
         means = np.array([tags[k][ids[k] == n].mean() for k in seen])
@@ -115,7 +126,9 @@ class TagSpace(View):
 
     Traits:
         frames: bytes, uint8, T x H x W x 3. `size` is T, H, W, h, w.
-        tags: bytes, float32, T x h x w, and `limits`, the tags that the views show.
+        tags: bytes, float32, T x h x w, and `limits`, the tags that the views show. Of tags of
+            several numbers the first, or what is shown for it; `across` is then the second, and
+            `limits` has its two after those of the first.
         ids: bytes, uint8, T x h x w.
         instances: for each id its name, mode, category and score.
         frame: that is shown.
@@ -125,9 +138,10 @@ class TagSpace(View):
     """
 
     _esm = script("tag_space.js")
-    heavy = ("frames", "tags", "ids")
+    heavy = ("frames", "tags", "across", "ids")
     frames = traitlets.Bytes().tag(sync=True)
     tags = traitlets.Bytes().tag(sync=True)
+    across = traitlets.Bytes().tag(sync=True)
     ids = traitlets.Bytes().tag(sync=True)
     size = traitlets.List(traitlets.Int()).tag(sync=True)
     limits = traitlets.List(traitlets.Float()).tag(sync=True)
@@ -183,17 +197,26 @@ class TagSpace(View):
         figure = Figure(figsize=(7.2, 5.4), layout="constrained")
         draw_tag_space(figure, frames, tags, found, frame, title)
         small = np.stack([shrunk(picture, LONGEST_SIDE) for picture in frames])
-        shades = matplotlib.colormaps["viridis"](np.arange(256))[:, :3] * 255
+        shades = matplotlib.colormaps["viridis"](np.arange(256))[:, :3]
+        self._axes, across = np.eye(1), b""
+        if tags.ndim == 4:
+            self._axes = plane_axes(tags, found.ids)
+            tags = tags @ self._axes
+            across = tags[..., 1].astype(np.float32).tobytes()
+            places = np.stack(np.meshgrid(*[np.linspace(0, 1, 16)] * 2), axis=-1)
+            shades = plane_colours(places, np.zeros(2), np.ones(2)).reshape(256, 3)
+        limits = np.stack(_limits(tags, found.ids), axis=-1)
         super().__init__(
             picture(figure, alt),
             frames=small.tobytes(),
-            tags=tags.astype(np.float32).tobytes(),
-            size=[*small.shape[:3], *tags.shape[1:]],
-            limits=list(_limits(tags, found.ids)),
+            tags=(tags[..., 0] if across else tags).astype(np.float32).tobytes(),
+            across=across,
+            size=[*small.shape[:3], *tags.shape[1:3]],
+            limits=limits.ravel().tolist(),
             frame=frame,
             threshold=config.foreground,
             bandwidth=config.bandwidth,
-            shades=shades.round().astype(np.uint8).tobytes(),
+            shades=(255 * shades).round().astype(np.uint8).tobytes(),
             **self._as_traits(found),
         )
         self.observe(self._recluster, names=["threshold", "bandwidth"])
@@ -203,7 +226,8 @@ class TagSpace(View):
         for n, mode in found.modes.items():
             category = found.categories[n]
             name = self._categories.get(category, f"category {category}")
-            own = {"mode": mode, "category": name, "score": found.scores[n]}
+            shown = mode if isinstance(mode, float) else (mode @ self._axes).tolist()
+            own = {"mode": shown, "category": name, "score": found.scores[n]}
             table[str(n)] = {"name": name_of(n), **own}
         return {"ids": found.ids.tobytes(), "instances": table}
 
@@ -226,9 +250,11 @@ class TagSpace(View):
                 self.set_trait(name, value)
 
 
-def _limits(tags: np.ndarray, ids: np.ndarray) -> tuple[float, float]:
+def _limits(tags: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The range of tags that is drawn: nearly all those of instances, or all if there are none."""
     inside = tags[ids != BACKGROUND]
-    low, high = np.quantile(inside if len(inside) else tags, [0.005, 0.995])
+    if not len(inside):
+        inside = tags.reshape(ids.size, *tags.shape[3:])
+    low, high = np.quantile(inside, [0.005, 0.995], axis=0)
     room = 0.15 * (high - low) + 0.1
-    return float(low - room), float(high + room)
+    return low - room, high + room

@@ -307,3 +307,21 @@ def test_an_instance_carries_its_name_and_an_unmatched_one_a_question_mark(
         }"""
     )
     assert whites > 5, "the name is printed on it"
+
+
+def test_a_plane_of_tags_names_points_and_lights_a_disc(opened: Callable[..., Any]) -> None:
+    one = prediction()
+    vectors = Prediction(torch.stack([one.tags, -one.tags], -1), one.semantic_logits)
+    frames = np.full((T, H, W, 3), 90, np.uint8)
+    alt = "One object moves, its tag stays at a point of the plane"
+    page = opened(TagSpace(frames, vectors, InferenceConfig(), title="one point", alt=alt))
+    assert hover(page, 10, 9).startswith("pixel (10, 9), tag 5.00 -5.00, instance 1")
+    page.evaluate("model.set('bandwidth', 0.05)")
+    plane = page.get_by_role("application", name="tags of the frame in a plane")
+    plane.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    assert page.inner_text(".tagvis-said").startswith("tags around 5.00 -5.00: 100 pixels")
+    for _ in range(20):
+        page.keyboard.press("ArrowUp")
+    assert page.inner_text(".tagvis-said").endswith(": 0 pixels of instances in this frame")

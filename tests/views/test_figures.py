@@ -300,3 +300,25 @@ def test_a_suffix_of_no_format_is_refused(name: str, tmp_path: Path) -> None:
         save(Figure(), tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_vector_tags_have_the_colour_of_their_place(channels: int) -> None:
+    ids = np.zeros((2, 8, 8), np.uint8)
+    ids[:, :3, :4], ids[:, 5:, 4:] = 1, 2
+    tags = np.random.default_rng(0).normal(0, 0.05, (*ids.shape, channels))
+    tags[ids == 2] += 3
+    strip = filmstrip(np.zeros((2, 8, 8, 3), np.uint8), tags, ids, title="two")
+    picture = strip.axes[2].images[0].get_array()
+    assert picture.shape == (8, 8, 4)
+    np.testing.assert_array_equal(picture[..., 3] > 0, ids[0] > 0)
+    near, far = picture[1, 1, :3], picture[6, 6, :3]
+    assert np.abs(near - picture[2, 3, :3]).max() < 0.1 < np.abs(near - far).max()
+    modes = {1: np.zeros(channels), 2: np.full(channels, 3.0)}
+    (axis,) = tag_histogram(tags, ids, modes, title="two heaps").axes
+    (points,) = axis.collections
+    assert len(points.get_offsets()) == (ids > 0).sum()
+    assert len({tuple(colour) for colour in points.get_facecolors()}) == 2
+    crosses = np.array([np.ravel(cross.get_xydata()) for cross in axis.lines])
+    distance = np.linalg.norm(crosses[0] - crosses[1])
+    assert distance == pytest.approx(3 * np.sqrt(channels), rel=0.05)

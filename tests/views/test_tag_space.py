@@ -156,3 +156,30 @@ def test_categories_have_names_where_they_are_known() -> None:
     view = space(categories={1: "star"})
     assert {found["category"] for found in view.instances.values()} == {"star"}
     assert {found["category"] for found in space().instances.values()} == {"category 1"}
+
+
+@pytest.mark.parametrize("channels", [2, 3])
+def test_tags_of_several_numbers_are_points_in_a_plane(channels: int) -> None:
+    one = prediction()
+    direction = torch.tensor([0.6, -0.8, 0.0][:channels])
+    vectors = Prediction(one.tags[..., None] * direction, one.semantic_logits)
+    frames = np.zeros((T, 24, 32, 3), np.uint8)
+    view = TagSpace(frames, vectors, CONFIG, title="two points", alt=ALT)
+    assert view.size == [T, 24, 32, H, W]
+    np.testing.assert_array_equal(ids_of(view), ids_of(space()))
+    points = np.stack(
+        [np.frombuffer(part, np.float32).reshape(T, H, W) for part in (view.tags, view.across)], -1
+    )
+    if channels == 2:
+        np.testing.assert_allclose(points, vectors.tags.numpy())
+    for n, found in view.instances.items():  # distances in the plane are those of the tags
+        own = points[ids_of(view) == int(n)]
+        assert np.linalg.norm(own - found["mode"], axis=1).max() < 0.2
+    low, high, low2, high2 = view.limits
+    inside = points[ids_of(view) > 0]
+    assert low < inside[:, 0].min() <= inside[:, 0].max() < high
+    assert low2 < inside[:, 1].min() <= inside[:, 1].max() < high2
+    shades = np.frombuffer(view.shades, np.uint8).reshape(16, 16, 3)
+    assert len(np.unique(shades.reshape(-1, 3), axis=0)) == 256
+    view.threshold = 0.9
+    assert len(view.instances) == 1
