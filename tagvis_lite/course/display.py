@@ -30,7 +30,11 @@ STYLE: Any = {
     "ytick.labelsize": 8,
     "image.interpolation": "nearest",
 }
-matplotlib.rcParams.update(STYLE)  # lessons draw in one style, whatever they draw with
+
+
+def use_style() -> None:
+    """Draw in the style of the lessons from here on, with whatever draws by matplotlib."""
+    matplotlib.rcParams.update(STYLE)
 
 
 def subplots(

@@ -14,12 +14,13 @@ from pathlib import Path
 from tagvis_lite.atomic import replacing
 from tagvis_lite.config import PROFILES
 from tagvis_lite.course.claims import CLAIMS
+from tagvis_lite.course.display import use_style
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.study.provenance import provenance
 
 
 def setup(profile: str, seed: int, data: str, out: str) -> None:
-    """Check the parameters of a lesson in its second cell, and seed every random number.
+    """Check the parameters of a lesson in its second cell, seed every random number, set the style.
 
     A parameter that papermill set and the lesson does not have, or one of another type, is refused.
 
@@ -46,6 +47,7 @@ def setup(profile: str, seed: int, data: str, out: str) -> None:
     if out and Path(out).is_file():
         raise ValueError(f"OUT is {out!r}, which is a file: name a folder")
     torch.manual_seed(seed)
+    use_style()
     CLAIMS.clear()
     CLAIMS.on_own_data = bool(data)
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
+import sys
 from functools import partial
 from pathlib import Path
 
+import matplotlib
 import nbformat
 import numpy as np
 import papermill
 import pytest
 import torch
 
-from tagvis_lite.course import lesson_video, record
+from tagvis_lite.course import lesson_video, record, setup
 from tagvis_lite.course.build import COLAB
 from tagvis_lite.course.recording import data_hash
 from tagvis_lite.data.davis import write_davis
@@ -105,3 +108,12 @@ def test_what_papermill_sets_is_checked(
         return
     with pytest.raises(papermill.PapermillExecutionError, match=re.escape(said)):
         run()
+
+
+def test_the_style_is_set_by_a_lesson_not_by_an_import() -> None:
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        importlib.reload(sys.modules["tagvis_lite.course.display"])
+        assert matplotlib.rcParams["axes.spines.top"]
+        setup("toy", 0, "", "")
+        assert not matplotlib.rcParams["axes.spines.top"]
