@@ -17,7 +17,7 @@ from toy_training import print_scores, test_scores
 
 from tagvis_lite.atomic import replacing
 from tagvis_lite.config import config_to_dict
-from tagvis_lite.data.toy import TEST_VIDEOS, toy_split
+from tagvis_lite.data.toy import CATEGORIES, TEST_VIDEOS, toy_split
 from tagvis_lite.evaluation.davis import evaluate_tracks
 from tagvis_lite.inference import predict_video
 from tagvis_lite.runs import load_network, save_network
@@ -38,7 +38,7 @@ def main() -> None:
     validations = [record for record in map(json.loads, lines) if "J&F" in record]
     best = max(validations, key=lambda record: record["J&F"])
     weights = CHECKPOINTS / f"{arguments.name}.safetensors"
-    save_network(weights, network, config, half=True)
+    save_network(weights, network, config, categories=CATEGORIES, half=True)
     network, config = load_network(weights)  # the scores are those of what ships
     scores = test_scores(network, config)
     summary = (

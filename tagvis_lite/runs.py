@@ -165,13 +165,21 @@ def write_json(path: Path, value: object) -> None:
 # ---------------------------------------------------------------- weights and state
 
 
-def save_network(path: Path, network: TagVIS, config: Config, *, half: bool = False) -> None:
+def save_network(
+    path: Path,
+    network: TagVIS,
+    config: Config,
+    *,
+    categories: Mapping[int, str] | None = None,
+    half: bool = False,
+) -> None:
     """Write weights and config as one safetensors file.
 
     Args:
         path: the file.
         network: whose weights.
         config: of the network.
+        categories: name of each class; data of other names are then told apart.
         half: store convolution weights in float16, for a file of half the size.
 
     Raises:
@@ -181,6 +189,8 @@ def save_network(path: Path, network: TagVIS, config: Config, *, half: bool = Fa
     if half:
         tensors = {k: v.to(torch.float16) if v.ndim > 1 else v for k, v in tensors.items()}
     metadata = {"config": json.dumps(config_to_dict(config))}
+    if categories is not None:
+        metadata["categories"] = json.dumps(categories)
     with replacing(path) as temporary:  # save_file would make a file that only its owner reads
         temporary.write_bytes(save(tensors, metadata))
 

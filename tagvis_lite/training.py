@@ -20,7 +20,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
@@ -237,6 +237,7 @@ def train(
     *,
     fabric: Fabric | None = None,
     network: TagVIS | None = None,
+    categories: Mapping[int, str] | None = None,
     extend: bool = False,
 ) -> TrainingResult:
     """Train a network, or go on with the run in `out`.
@@ -252,6 +253,7 @@ def train(
         out: folder of the run.
         fabric: devices, precision and strategy; by default one device, whichever Lightning finds.
         network: start from these weights (fine-tuning) instead of random ones; trained in place.
+        categories: name of each class, to be kept with the weights.
         extend: go on with a run that was to have fewer steps.
 
     Raises:
@@ -354,7 +356,9 @@ def train(
                 if scores.jf_mean > best_score:
                     best_score, best_step = scores.jf_mean, done
                     if fabric.is_global_zero:
-                        save_network(out / "best.safetensors", network, config)
+                        save_network(
+                            out / "best.safetensors", network, config, categories=categories
+                        )
                 save()
                 saved = time.monotonic()
             if done >= total:

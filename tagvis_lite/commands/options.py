@@ -96,7 +96,7 @@ def starting_values(command: Callable[..., Any], words: Sequence[str]) -> dict[s
     if "inference" in options:
         checkpoint = _value(words, "--checkpoint")
         weights = weights_file(None if checkpoint is None else Path(checkpoint))
-        return {"inference": checkpoint_config(weights).inference}
+        return {"inference": checkpoint_header(weights)[0].inference}
     return {}
 
 
@@ -109,7 +109,7 @@ def _starting_config(words: Sequence[str]) -> Config:
         return named_profile(profile)
     weights = _value(words, "--from")
     if weights is not None:
-        return checkpoint_config(weights_file(Path(weights)))
+        return checkpoint_header(weights_file(Path(weights)))[0]
     return PROFILES["toy"]
 
 
@@ -160,8 +160,8 @@ def read_config(path: Path, profile: str | None = None) -> Config:
         raise ValueError(f"{path} is no config: {error}") from error
 
 
-def checkpoint_config(weights: Path) -> Config:
-    """The config in the header of a file of weights; nothing else of it is read.
+def checkpoint_header(weights: Path) -> tuple[Config, dict[int, str] | None]:
+    """Config and names of the classes of a file of weights; no weights are read.
 
     Raises:
         FileNotFoundError: no such file.
@@ -173,15 +173,17 @@ def checkpoint_config(weights: Path) -> Config:
         raise FileNotFoundError(f"no checkpoint at {weights}")
     try:
         with safe_open(weights, framework="numpy") as file:
-            config = (file.metadata() or {}).get("config")
+            header = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise ValueError(
             f"{weights} is not a readable safetensors checkpoint ({error}): copy it again, or "
             "make a new one with `tagvis train`"
         ) from error
-    if config is None:
+    if "config" not in header:
         raise ValueError(f"{weights} carries no tagvis_lite config: this package did not write it")
     try:
-        return config_from_dict(json.loads(config))
-    except (ValueError, TypeError) as error:
+        names = json.loads(header.get("categories", "null"))
+        classes = None if names is None else {int(k): str(name) for k, name in names.items()}
+        return config_from_dict(json.loads(header["config"])), classes
+    except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{weights} does not fit this version of tagvis_lite: {error}") from error

@@ -30,6 +30,7 @@ from tagvis_lite.commands.options import (
     Input,
     Precision,
     Split,
+    checkpoint_header,
     device_named,
     weights_file,
 )
@@ -38,6 +39,8 @@ from tagvis_lite.video import Video
 
 if TYPE_CHECKING:  # torch takes seconds, and help needs none of it
     from torch import nn
+
+    from tagvis_lite.data.youtube_vis import YoutubeVIS
 
 
 def predict(
@@ -60,13 +63,13 @@ def predict(
     from tagvis_lite.data.check import problems_in
     from tagvis_lite.data.find import find_videos
 
-    videos, video_ids = find_videos(input, split, truth=False)
+    videos, dataset = find_videos(input, split, truth=False)
     weights = weights_file(checkpoint)
 
     refuse(
         problems_in(videos, fast=True)
         + folder_problems(out, [video.name for video in videos])
-        + problems_of(lambda: device_named(device))
+        + problems_of(lambda: device_named(device), lambda: category_ids(weights, dataset))
     )
 
     # They import torchvision, which takes seconds: a mistake in the path is told before.
@@ -81,10 +84,33 @@ def predict(
         videos,
         out,
         weights=digest if precision == "fp32" else f"{digest} in {precision}",
-        video_ids=video_ids,
+        video_ids=None if dataset is None else dataset.video_ids,
+        category_ids=category_ids(weights, dataset),
         device=device_named(device),
     )
     print(f"{out}: {predicted} videos predicted, {len(videos) - predicted} were there already")
+
+
+def category_ids(weights: Path, dataset: YoutubeVIS | None) -> dict[int, int] | None:
+    """The category id in a YouTube-VIS file of each class of the weights, matched by name.
+
+    Raises:
+        ValueError: the weights have classes that the file does not have.
+    """
+    if dataset is None:
+        return None
+    config, classes = checkpoint_header(weights)
+    if classes is None and config.model.num_classes == max(dataset.categories) + 1:
+        return dataset.category_ids  # weights without names
+    number_of = {name: number for number, name in dataset.categories.items()}
+    strange = [name for name in (classes or {}).values() if name not in number_of]
+    if classes is None or strange:
+        known = ", ".join(strange) or f"{config.model.num_classes - 1} classes"
+        raise ValueError(
+            f"{weights} knows {known:.200}, but the data have {', '.join(number_of):.200}: use "
+            "weights that were trained on these categories"
+        )
+    return {k: dataset.category_ids[number_of[name]] for k, name in classes.items()}
 
 
 def predict_to_files(
@@ -95,6 +121,7 @@ def predict_to_files(
     *,
     weights: str,
     video_ids: Mapping[str, int] | None = None,
+    category_ids: Mapping[int, int] | None = None,
     device: str = "cpu",
 ) -> int:
     """Predict every video that `out` does not hold yet.
@@ -107,6 +134,7 @@ def predict_to_files(
         weights: what tells these weights from others, such as a hash: results of other weights or
             of another config are not mixed.
         video_ids: `video_id` of each name in results.json; counted from 1 when not given.
+        category_ids: `category_id` of each class in results.json; its number when not given.
         device: where the network runs.
 
     Returns:
@@ -146,7 +174,11 @@ def predict_to_files(
             entries = track_results(tracks, video_ids[video.name])
             write_json(parts[video.name], {"video": fingerprint([video]), "entries": entries})
     results = [
-        {**entry, "video_id": video_ids[name]}
+        {
+            **entry,
+            "video_id": video_ids[name],
+            "category_id": (category_ids or {}).get(entry["category_id"], entry["category_id"]),
+        }
         for name, path in parts.items()
         for entry in read_json(path)["entries"]
     ]

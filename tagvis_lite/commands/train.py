@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections.abc import Mapping
 from dataclasses import fields as fields_of
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import arg
 
 from tagvis_lite.commands.check import folder_problems, problems_of, refuse, truth_problems
-from tagvis_lite.commands.options import Device, Fields, weights_file
+from tagvis_lite.commands.options import Device, Fields, checkpoint_header, weights_file
 from tagvis_lite.config import Config, ModelConfig
 
 if TYPE_CHECKING:  # torch takes seconds, and help needs none of it
@@ -62,7 +63,7 @@ def train(
     fabric = _fabric(fields, device, devices, nodes, strategy)
     source = _training_data(data, fields, fabric.world_size)
     run = replace(fields, model=replace(fields.model, num_classes=source.num_classes))
-    network = None if start is None else start_from(start, run.model)
+    network = None if start is None else start_from(start, run.model, source.categories)
     if fabric.is_global_zero and "LOCAL_RANK" not in os.environ:
         refuse(
             problems_of(lambda: check_training(run, source.train, source.validation, network))
@@ -72,7 +73,14 @@ def train(
         )
     try:
         result = train_network(
-            run, source.train, source.validation, out, fabric=fabric, network=network, extend=extend
+            run,
+            source.train,
+            source.validation,
+            out,
+            fabric=fabric,
+            network=network,
+            categories=source.categories,
+            extend=extend,
         )
     except NonFiniteLossError:
         if not fabric.is_global_zero:  # the first process says it for all
@@ -130,12 +138,13 @@ def _training_data(root: Path | None, config: Config, world_size: int) -> Traini
     )
 
 
-def start_from(checkpoint: Path, model: ModelConfig) -> TagVIS:
+def start_from(checkpoint: Path, model: ModelConfig, categories: Mapping[int, str]) -> TagVIS:
     """A network with the weights of another; for other classes its last layer is new.
 
     Args:
         checkpoint: file of weights, or folder of a run.
         model: of the network to make.
+        categories: name of each of its classes.
 
     Raises:
         ValueError: another network, the field named; or see `load_network`.
@@ -143,7 +152,9 @@ def start_from(checkpoint: Path, model: ModelConfig) -> TagVIS:
     from tagvis_lite.model.network import TagVIS
     from tagvis_lite.runs import load_network
 
-    source, config = load_network(weights_file(checkpoint))
+    weights = weights_file(checkpoint)
+    source, config = load_network(weights)
+    classes = checkpoint_header(weights)[1]
     for field in fields_of(model):
         there, here = getattr(config.model, field.name), getattr(model, field.name)
         if there != here and field.name not in ("num_classes", "pretrained"):
@@ -153,9 +164,17 @@ def start_from(checkpoint: Path, model: ModelConfig) -> TagVIS:
             )
     network = TagVIS(replace(model, pretrained=False))
     own, given = network.state_dict(), source.state_dict()
-    kept = {name: value for name, value in given.items() if value.shape == own[name].shape}
-    network.load_state_dict(own | kept)
-    if len(kept) < len(own):
-        classes = f"{config.model.num_classes} classes there, {model.num_classes} here"
-        print(f"start from {checkpoint}: {classes}, so the last semantic layer is new")
+    if config.model.num_classes != model.num_classes or classes not in (None, categories):
+        last = list(network.decoder.state_dict())[-2:] if network.decoder else []
+        given = {name: v for name, v in given.items() if name.removeprefix("decoder.") not in last}
+        there = (
+            f"{config.model.num_classes} classes"
+            if classes is None
+            else ", ".join(classes.values())
+        )
+        here = ", ".join(categories.values())
+        print(
+            f"start from {checkpoint}: {there} there, {here} here: the last semantic layer is new"
+        )
+    network.load_state_dict(own | given)
     return network

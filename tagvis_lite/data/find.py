@@ -10,24 +10,31 @@ from tagvis_lite.data.davis import find_list, read_davis, split_lists
 from tagvis_lite.data.images import IMAGE_SUFFIXES, read_image_folder
 from tagvis_lite.data.toy import CATEGORIES, ToyConfig, toy_split, with_frames_to_drop
 from tagvis_lite.data.video_file import read_video_file
-from tagvis_lite.data.youtube_vis import read_youtube_vis
+from tagvis_lite.data.youtube_vis import YoutubeVIS, read_youtube_vis
 from tagvis_lite.video import Video
 
 TOY_TRAIN, TOY_VALIDATION = 2000, 32
 """Toy videos rendered for training and for choosing the best weights."""
 TOY_BYTES = 2_000_000_000
 """Most memory that the toy videos for training take."""
+ONE_CLASS = {1: "object"}
+"""Of DAVIS, which names no categories (D17)."""
 HELD_OUT = ("val", "valid", "validation", "test-dev", "test", "test-challenge")
 """Names of splits that nothing is trained on: where several are there, the first is meant."""
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Videos to train on, videos to choose the best weights by, and the number of classes."""
+    """Videos to train on, videos to choose the best weights by, and the name of each class."""
 
     train: Sequence[Video]
     validation: Sequence[Video]
-    num_classes: int
+    categories: Mapping[int, str]
+
+    @property
+    def num_classes(self) -> int:
+        """Of a network for them, background included."""
+        return max(self.categories) + 1
 
 
 def toy_training_data(
@@ -50,7 +57,7 @@ def toy_training_data(
     return TrainingData(
         train=list(toy_split("train", min(num_train, max(1, TOY_BYTES // video_bytes)), longer)),
         validation=list(toy_split("validation", num_validation, config)),
-        num_classes=len(CATEGORIES) + 1,
+        categories=CATEGORIES,
     )
 
 
@@ -111,12 +118,10 @@ def find_training_data(root: str | Path) -> TrainingData:
         raise NotADirectoryError(f"{root}: no such folder of training data")
     lists = {path.stem for path in split_lists(root)}
     if "validation" in lists:
-        return TrainingData(
-            read_davis(root, "train"), read_davis(root, "validation"), num_classes=2
-        )
+        return TrainingData(read_davis(root, "train"), read_davis(root, "validation"), ONE_CLASS)
     if lists:
         videos = read_davis(root, "train")
-        return TrainingData(*_every_tenth(videos, find_list(root, "train")), num_classes=2)
+        return TrainingData(*_every_tenth(videos, find_list(root, "train")), ONE_CLASS)
     annotations = youtube_vis_splits(root).get("train")
     if annotations is None:
         raise FileNotFoundError(
@@ -124,8 +129,7 @@ def find_training_data(root: str | Path) -> TrainingData:
             "train.json (YouTube-VIS): see data/README.md for both layouts"
         )
     dataset = read_youtube_vis(annotations, root / "train")
-    num_classes = max(dataset.categories) + 1
-    return TrainingData(*_every_tenth(dataset.videos, annotations), num_classes=num_classes)
+    return TrainingData(*_every_tenth(dataset.videos, annotations), dataset.categories)
 
 
 def _every_tenth(videos: Sequence[Video], where: Path) -> tuple[list[Video], list[Video]]:
@@ -140,7 +144,7 @@ def _every_tenth(videos: Sequence[Video], where: Path) -> tuple[list[Video], lis
 
 def find_videos(
     path: str | Path, split: str | None = None, *, truth: bool = True
-) -> tuple[list[Video], Mapping[str, int] | None]:
+) -> tuple[list[Video], YoutubeVIS | None]:
     """Videos to predict: a split of a DAVIS or YouTube-VIS root, a folder of frames, or a file.
 
     Args:
@@ -150,7 +154,7 @@ def find_videos(
             incomplete or damaged.
 
     Returns:
-        The videos, and the `video_id` of each name where YouTube-VIS annotations give one.
+        The videos, and the annotation file that they are of, in a YouTube-VIS root.
 
     Raises:
         FileNotFoundError: nothing is at `path`, or the split is not there.
@@ -169,7 +173,7 @@ def find_videos(
             f"({', '.join(splits)})"
         )
     dataset = read_youtube_vis(splits[split], path / split)
-    return dataset.videos, dataset.video_ids
+    return dataset.videos, dataset
 
 
 def open_video(path: str | Path) -> Video:

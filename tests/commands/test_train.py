@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +96,7 @@ def test_weights_to_start_from(
     out = tmp_path / "tuned"
     rate = "--train.learning-rate 1e-12"
     tagvis(f"train --data {SAMPLE}/davis --out {out} --from {run} {rate} --device cpu")
-    assert "5 classes there, 2 here" in capsys.readouterr().out
+    assert "disc, square, triangle, star there, object here" in capsys.readouterr().out
     config = config_of(out)
     assert config["model"]["num_classes"] == 2
     assert config["model"]["widths"] == config_of(run)["model"]["widths"], "the config of the run"
@@ -134,6 +136,41 @@ def test_predict_takes_the_folder_of_a_run_and_other_thresholds(
     (tmp_path / "empty").mkdir()
     line = refused(f"predict {frames} --out {tmp_path}/y --checkpoint {tmp_path}/empty", capsys)
     assert "holds no best.safetensors" in line
+
+
+def renamed(root: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Path:
+    """The toy set with other categories."""
+    shutil.copytree(SAMPLE / "youtube-vis" / "validation", root / "validation")
+    path = root / "validation" / "instances.json"
+    data = json.loads(path.read_text())
+    data["categories"] = [change(category) for category in data["categories"]]
+    del data["annotations"]  # as in the public part of a benchmark
+    path.write_text(json.dumps(data))
+    return root
+
+
+def test_results_carry_the_ids_that_the_data_give_to_the_names(run: Path, tmp_path: Path) -> None:
+    """The classes of the run are 1 disc to 4 star; in the data they are counted down to 0."""
+    results = []
+    for name, shift in (("same", lambda k: k), ("other", lambda k: 4 - k)):
+        root = renamed(tmp_path / name, lambda c, s=shift: {**c, "id": s(c["id"])})  # type: ignore[misc]
+        tagvis(f"predict {root} --out {tmp_path}/of-{name} --checkpoint {run} --device cpu")
+        results.append(json.loads((tmp_path / f"of-{name}" / "results.json").read_text()))
+    same, other = results
+    assert same
+    assert [4 - entry["category_id"] for entry in same] == [e["category_id"] for e in other]
+
+
+def test_classes_that_the_data_do_not_have_are_named(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = renamed(tmp_path / "set", lambda c: {**c, "name": c["name"].replace("disc", "dog")})
+    line = refused(f"predict {root} --out {tmp_path}/x --checkpoint {run}", capsys)
+    assert "knows disc, but the data have dog, square" in line
+    tagvis(f"train --data {SAMPLE}/davis --out {tmp_path}/one --from {run} {STEP}")
+    line = refused(f"predict {root} --out {tmp_path}/x --checkpoint {tmp_path}/one", capsys)
+    assert "knows object, but" in line
+    assert not (tmp_path / "x").exists()
 
 
 def test_one_process_needs_no_scheduler(

@@ -38,13 +38,14 @@ def small_videos(number: int) -> list:
 
 @pytest.mark.parametrize(("split", "number"), [("train", 6), ("validation", 2), ("test", 6)])
 def test_a_split_of_either_layout(split: str, number: int) -> None:
-    videos, video_ids = find_videos(DAVIS, split)
+    videos, nothing = find_videos(DAVIS, split)
     assert [video.name for video in videos] == names(split, number)
-    assert video_ids is None
-    others, video_ids = find_videos(YOUTUBE_VIS, split)
+    assert nothing is None
+    others, dataset = find_videos(YOUTUBE_VIS, split)
     assert [video.name for video in others] == names(split, number)
     entries = json.loads((YOUTUBE_VIS / split / "instances.json").read_text())["videos"]
-    assert video_ids == {e["file_names"][0].partition("/")[0]: e["id"] for e in entries}
+    assert dataset is not None
+    assert dataset.video_ids == {e["file_names"][0].partition("/")[0]: e["id"] for e in entries}
     for video, other in zip(videos, others, strict=True):
         assert np.array_equal(video.read_frames([0]), other.read_frames([0]))
 
@@ -53,9 +54,10 @@ def test_the_layout_of_2019_has_its_json_beside_the_folder(tmp_path: Path) -> No
     write_youtube_vis(tmp_path, small_videos(2), CATEGORIES, "valid")
     (tmp_path / "valid" / "instances.json").rename(tmp_path / "valid.json")
     assert youtube_vis_splits(tmp_path) == {"valid": tmp_path / "valid.json"}
-    videos, video_ids = find_videos(tmp_path)
+    videos, dataset = find_videos(tmp_path)
     assert [video.name for video in videos] == names("train", 2)
-    assert video_ids == {"toy-train-00000": 1, "toy-train-00001": 2}
+    assert dataset is not None
+    assert dataset.video_ids == {"toy-train-00000": 1, "toy-train-00001": 2}
 
 
 def test_a_folder_of_frames_whatever_the_split(tmp_path: Path) -> None:
