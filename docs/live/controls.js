@@ -51,7 +51,8 @@ export function controls(root, app) {
   const own = element("div", { className: "fields" }, ...Object.values(fields).map(({ row }) => row));
   root.replaceChildren(
     element("div", { className: "row" }, turnRow, meet),
-    element("div", { className: "row" }, tabs, add, twin, remove),
+    element("div", { className: "row" }, tabs),
+    element("div", { className: "row" }, add, twin, remove),
     own,
     way,
     element("div", { className: "row" }, element("label", {}, bar, element("span", { textContent: "a bar in front" })), ground),

@@ -42,9 +42,9 @@ export class NetworkView {
     this.shown = element(
       "div",
       { className: "pictures" },
-      titled("tag of every pixel", this.tags),
-      titled("instances it finds", this.ids),
-      titled("the truth", this.truths),
+      titled("tags", this.tags),
+      titled("instances", this.ids),
+      titled("truth", this.truths),
       titled(K === 1 ? "all tags of the clip, in heaps" : "all tags of the clip, in a plane", this.plot),
     );
     this.shown.lastChild.className = "wide";

@@ -87,7 +87,7 @@ export function printNumbers(context, ids, first, colourOf, W, H) {
     if (!places.has(id)) places.set(id, []);
     places.get(id).push([p % W, Math.floor(p / W)]);
   }
-  context.font = "bold 22px system-ui, sans-serif";
+  context.font = "bold 30px system-ui, sans-serif";
   context.textAlign = "center";
   context.textBaseline = "middle";
   for (const [id, pixels] of places) {
@@ -96,7 +96,7 @@ export function printNumbers(context, ids, first, colourOf, W, H) {
     const far = (pixel) => Math.hypot(pixel[0] - x, pixel[1] - y);
     const nearest = pixels.reduce((least, pixel) => (far(pixel) < far(least) ? pixel : least));
     const [left, top] = nearest.map((value) => (value + 0.5) * UNIT);
-    context.lineWidth = 5;
+    context.lineWidth = 6;
     context.strokeStyle = "white";
     context.strokeText(colourOf(id), left, top);
     context.fillStyle = "black";

@@ -5,7 +5,7 @@ import { css, instanceColour, tagColour } from "./palette.js";
 import { drawWays } from "./trail.js";
 
 const WIDTH = 360;
-const EDGE = { left: 38, right: 10, top: 14, bottom: 34 };
+const EDGE = { left: 38, right: 10, top: 14, bottom: 38 };
 const BINS = 90;
 const HEIGHT = { 1: 170, 2: 300 };
 

@@ -12,7 +12,7 @@ const STEP = 1 / SIZE;
  * Make the stage on a canvas.
  *
  * `app` has the fields scene, frames, frame, selected and clip (a clip of the visitor's own has no
- * handles), and the functions edit(change of a scene) and select(index).
+ * handles), and the functions edit(change of a scene), select(index) and point(pixel or null).
  */
 export function stage(node, app) {
   Object.assign(node, { width: SIZE * UNIT, height: SIZE * UNIT });
@@ -69,11 +69,14 @@ export function stage(node, app) {
     if (held.kind === "object") moveTo(pointer[0] + held.from[0], pointer[1] + held.from[1], event.timeStamp);
     else pull(pointer, event.timeStamp);
   });
+  node.addEventListener("pointerleave", () => app.point(null));
   const release = () => (held = null);
   node.addEventListener("pointerup", release);
   node.addEventListener("pointercancel", release);
 
   function hover(event) {
+    const [x, y] = at(event).map((value) => Math.max(0, Math.min(SIZE - 1, Math.floor(value * SIZE))));
+    app.point({ x, y });
     if (app.clip) return;
     const over = app.scene.objects.some((object, k) => near(at(event), placeOf(k, app.frame), object.size * 1.15));
     node.style.cursor = over ? "grab" : "default";

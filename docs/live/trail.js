@@ -5,7 +5,7 @@ import { css, instanceColour } from "./palette.js";
 
 const WIDTH = 360;
 const HEIGHT = 170;
-const EDGE = { left: 38, right: 10, top: 8, bottom: 34 };
+const EDGE = { left: 38, right: 18, top: 8, bottom: 38 };
 
 /** Mean tag (K numbers) of each true object over the clip, index 0 the first. */
 export function meanTags(tags, truth) {
