@@ -20,7 +20,7 @@ const STEPS = [
   {
     title: "A tag is a number",
     text: "A neural network looked at this short clip and gave every pixel a number, its tag. The coloured picture shows them: the same colour, the same number. Pixels of one object should share a number, and no other object should have it.",
-    task: "Point at one object in any picture, then at the other, and compare the numbers under the pictures.",
+    task: "Point at one object in any picture, then at the other, and compare their numbers in the line above the pictures.",
     scene: "Two alike",
     check: (app, memo) => {
       if (pointed(app)) (memo.seen ??= new Set()).add(pointed(app));

@@ -17,6 +17,8 @@
 #
 # You need: Python and arrays. Every step here has a lesson of its own later.
 #
+# Live, in your browser: [move objects yourself and watch their tags](../docs/live.md)
+#
 # Next: [01 · what video instance segmentation is](01_task.ipynb)
 
 # %% tags=["parameters"]

@@ -17,6 +17,8 @@
 #
 # You need: tensors and `autograd`. Nothing about video.
 #
+# Live, in your browser: [watch tags of one object heap up](../docs/live.md)
+#
 # Previous: [05 · bottleneck and tag generator](05_tags.ipynb) · Next:
 # [07 · L_specter pushes instances apart](07_specter.ipynb)
 

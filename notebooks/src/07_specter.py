@@ -17,6 +17,8 @@
 #
 # You need: [06 · L_spectra](06_spectra.ipynb), which pulls the pixels of one instance together.
 #
+# Live, in your browser: [watch tags of twins part](../docs/live.md)
+#
 # Previous: [06 · L_spectra](06_spectra.ipynb) · Next:
 # [08 · L_tempra holds an instance over time](08_tempra.ipynb)
 

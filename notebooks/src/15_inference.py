@@ -18,6 +18,8 @@
 # You need: what a tag is (lesson [05](05_tags.ipynb)). J&F, of lesson [16](16_davis.ipynb), is used
 # here as 'higher is better, 1 is perfect'.
 #
+# Live, in your browser: [watch heaps become objects](../docs/live.md)
+#
 # Previous: [14 · training](14_training.ipynb) · Next: [16 · DAVIS](16_davis.ipynb)
 
 # %% tags=["parameters"]

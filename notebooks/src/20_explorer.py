@@ -21,6 +21,8 @@
 # You need: lessons [05](05_tags.ipynb) and [15](15_inference.ipynb) help; their ideas are repeated here
 # in a few lines.
 #
+# Live, in your browser: [explore scenes of your own](../docs/live.md)
+#
 # Previous: [19 · speed and memory](19_speed.ipynb) · Next:
 # [21 · reproduction report](21_report.ipynb)
 
