@@ -72,7 +72,8 @@ from tagvis_lite.views.overlay import instance_colours, overlay
 # | $O_{t,c}$ | how much each pixel of frame $t$ looks like class $c$ | `semantic_logits`: C x T x h x w |
 #
 # Only the difference of two tags means something. Training pulls the tags of one object together,
-# in all frames, and pushes those of different objects apart. No tag value is right or wrong.
+# in all frames, and pushes those of different objects apart. No tag value is right or wrong by itself (which values a
+# trained network picks is another question: mostly it sorts objects by their place in the frame).
 #
 # The classes are called a byproduct, but they do one job: they say which pixels are background, and
 # so whose tags to ignore.
@@ -318,8 +319,9 @@ check(mirrored_score, check_mirrored_score)
 #
 # <details><summary>2. An object hides behind another for two frames. What keeps its id?</summary>
 #
-# Its tag. When it is seen again the network must give it the same number as before. It can, because
-# it sees all frames of the clip at once. No rule afterwards could mend it if it does not.
+# Its tag. When it is seen again the network must give it the same number as before. All frames of the
+# clip go through the network together, which makes that possible; nothing guarantees it, and most of the reach
+# between distant frames is small (lesson [04](04_attention.ipynb)). No rule afterwards could mend it.
 # </details>
 #
 # <details><summary>3. A network finds every object but calls each star a disc. What is its J&F?</summary>

@@ -376,7 +376,7 @@ show(
 #   printed number, H/16 among them.
 # - *Keeping T* fits the weights, but not what they were trained on. A kernel of layer3 learnt to compare
 #   features 4 frames apart and now compares neighbours: 27 frames of reach instead of 53. Spatio-temporal
-#   attention, the next lesson, sees all frames.
+#   attention, the next lesson, asks all frames, though in the paper's words its values come from one.
 # - *Which scores higher* is not shown here. It takes the Kinetics weights and a training on real video,
 #   and we have not run that.
 

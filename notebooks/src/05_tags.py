@@ -12,7 +12,7 @@
 # You will be able to
 #
 # - compute the size that a transposed convolution gives, and choose its padding,
-# - say where checkerboards come from and how to avoid them,
+# - say where checkerboards come from, and what the size of a kernel can and cannot do about them,
 # - read a tag map and a tag histogram.
 #
 # You need: convolutions with stride and padding; the features $u_t$ of
@@ -188,9 +188,14 @@ show(
 
 # %% [markdown]
 # A kernel of 6 writes stripes into every output, in two dimensions a checkerboard, before it has learned
-# anything. Kernels of 4 and 8 do not. With 4, stamps touch but do not overlap: neighbouring pixels from two
-# stamps know nothing of each other. So the kernel is **twice the stride**, and padding stride / 2 makes the
-# output exactly 'stride' times as large.
+# anything. Kernels of 4 and 8 give every output as many stamps. With 4, stamps touch but do not overlap:
+# neighbouring pixels from two stamps know nothing of each other. So the kernel is **twice the stride**, and
+# padding stride / 2 makes the output exactly 'stride' times as large.
+#
+# That is all that counting can promise. The stamps here are all ones; the weights of a network are not, and
+# equal *numbers* of stamps are not equal *sums* of weights. Random or trained kernels of any size can write a
+# checkerboard, and the shipped generator does: even constant features give tags that differ from pixel to
+# pixel.
 #
 # Now real tags. The shipped network (toy videos only) looks at a video it never saw.
 
@@ -424,7 +429,7 @@ if not DATA:
 # ## Summary
 #
 # - 14 to 7 to 14 to 112: a coarse map to think on, a fine map to write on.
-# - Kernels of twice the stride leave no checkerboard.
+# - Kernels of twice the stride give every output as many stamps; what the weights add up to is another matter.
 # - A tag is a name, valid within one clip; its range is not bounded here.
 #
 # Reference: Kini and Shah, 2022, section III-A. On checkerboards: Odena, Dumoulin and Olah, *Deconvolution

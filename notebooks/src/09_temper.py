@@ -116,8 +116,8 @@ for pair in ([[0.0, 1, 2], [2.0, 1, 0]], [[0.0, 0, 9], [0.0, 0, 0]]):
 # ## The picture
 #
 # The two dogs, one free tag per dog and frame. Four losses, all as means: eq. (5) alone; with the pull of all
-# frames to the clip mean (eqs. 2 and 4, which are the same for one pixel per frame); with the push of the
-# clip means (eq. 3); with both.
+# frames to the clip mean (eqs. 2 and 4 are the same for one pixel per frame, and the pull is counted *once*
+# here; the whole loss counts it twice); with the push of the clip means (eq. 3); with both.
 
 
 # %%
@@ -188,11 +188,12 @@ for name, end in ends.items():
 # the last. If we find objects by their tag, dog 1's name passes to dog 2 half-way: *separated, and wrong*.
 #
 # To repair it, one dog's tags would have to pass through the other's in half of the frames, and in every one of
-# them the hinge is highest where they meet. That is the **barrier**. The pull alone does not get over it: it
-# presses both tracks flat, and they stay crossed and close together. The push on the clip means alone does not
+# them the hinge is highest where they meet. That is the **barrier**. A single pull does not get over it
+# here: the tracks stay crossed. (Counted twice, as in the whole loss, it does.) The push on the clip means alone does not
 # either: it moves the frames that are in the right order farther out, until the clip means are 3 apart, and
 # leaves the swap as it is. **Together they do**: the push moves the clip means apart, the pull drags every
-# frame along.
+# frame along. This is a picture of the barrier, not of what L_temper is needed for: on these tracks push and
+# pull over the clip, without L_temper, part them as well.
 
 # %% [markdown]
 # ## Try it
@@ -323,7 +324,9 @@ check(temper_without_loops, check_temper)
 # <details><summary>1. All frame means of two instances are 3 apart, with the same one below. What is
 # L_specter?</summary>
 #
-# 0: then the clip means are at least 3 apart as well. Once eq. (5) is at zero *without a swap*, eq. (3) is too.
+# 0 if both have the same share of their pixels in every frame. Otherwise not surely: a clip mean weighs frames
+# by pixels. One pixel at tag 0 and 99 at 3, against 99 at 3 and one at 6: every frame is 3 apart, the clip
+# means 2.97 and 3.03 are not.
 # </details>
 #
 # <details><summary>2. And the other way round: L_specter, L_spectra (clip) and L_tempra are 0. What is

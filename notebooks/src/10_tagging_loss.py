@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 10 · The tagging loss: all four terms, and each left out
 #
-# **One idea:** add the four terms, then take one away at a time and watch what breaks. Some are
-# indispensable, some stand in for each other.
+# **One idea:** add the four terms, then take one away at a time and watch what breaks. For free tags some are
+# indispensable, some stand in for each other; a network, which starts elsewhere, may judge otherwise.
 #
 # Paper: section III-E, equation (6), and the first rows of Table III · Time: under 30 seconds on two
 # CPU cores
@@ -320,11 +320,11 @@ show(
 
 # %% [markdown]
 # As sums, the pull of $L_{spectra}$ counts its pixels, while $L_{specter}$ counts pairs only. So
-# 'all weights 1' means another balance for every clip length, object size and number of objects. With
-# means it is the same for all; that is our default.
+# 'all weights 1' means another balance for every number of frames and of objects. With means it is the same
+# for all; that is our default.
 #
-# **Weights** ([D14](../docs/decisions.md)). The `toy` profile weighs both pushes 4, which trains best with a
-# network ([what was tried](../docs/decisions.md)). Does it change who is missed? Four starts, with weights of
+# **Weights** ([D14](../docs/decisions.md)). The `toy` profile weighs both pushes 4. The
+# [report](../docs/report.md) finds half of that better after 400 steps. Does it change who is missed? Four starts, with weights of
 # 1 and with those of this run's profile: how many end with all objects apart in every frame?
 
 # %%
@@ -351,9 +351,11 @@ for name in ("all four", "no tempra"):
 
 # %% [markdown]
 # With the pushes at 4, the barrier of [lesson 09](09_temper.ipynb) is four times as high, and tracks that
-# cross only get over it if both pulls help. There $L_{tempra}$ earns its place: not by what it wants, which
-# $L_{spectra}$ wants as well, but by its weight on the way. Toy experiments on free tags explain mechanisms;
-# they do not replace training.
+# cross only get over it if both pulls help. There $L_{tempra}$ helps on the way: not by what it wants,
+# which $L_{spectra}$ wants as well, but by its weight. All four starts are one start and noise, so this shows a
+# mechanism, not how often it matters. Trained networks disagree with this page on two terms: without
+# $L_{specter}$ the toy network is better after 400 steps at these weights, and without $L_{tempra}$ no worse
+# ([report](../docs/report.md), Table III).
 
 # %% [markdown]
 # ## Exercise

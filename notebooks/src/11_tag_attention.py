@@ -173,7 +173,9 @@ print((21 * by_hand).round(decimals=3).tolist())
 # channels, 150 thousand weights, and two numbers say it all.
 #
 # **The question, answered:** tag 1.5 looks most at the instance of tag 4.5 (or, if $-c_3/c_1 > 1.5$, at that of
-# -4.5), never at its own. An instance in the middle cannot prefer itself.
+# -4.5), never at its own. As long as features are linear in *one flat tag*, an instance in the middle cannot
+# prefer itself. Real patches have edges and are not flat: the trained network, further down, is not bound by
+# this, and about half of its middle instances do prefer themselves.
 #
 # Yet *on average* like do attract. Of the mean score within instances, minus the mean score between them,
 # the terms with $c_2$ and $c_3$ cancel, and of $c_1$ remains, for $N$ tags $\tau_n$,
@@ -692,8 +694,8 @@ if PROFILE != "paper" and not DATA:
 # - One 8 x 8 convolution of stride 8 and an attention as in figure 2 lead from 112 x 112 x 1 to
 #   14 x 14 x 256.
 # - With features linear in one tag, affinity is a tilt: it points to the largest or the smallest tag. Within
-#   instances it is above between, on average, because training makes $c_1 > 0$; the middle never prefers
-#   itself, and the ramp of the background does as well as an object.
+#   instances it is above between, on average, because training makes $c_1 > 0$; of flat patches the middle
+#   never prefers itself (real ones, with edges, may), and the ramp of the background does as well as an object.
 # - It is the only way for cross-entropy into the tags, and the only way for any loss to a tag of the background.
 #
 # Reference: Kini and Shah, *Tag-Based Attention Guided Bottom-Up Approach for Video Instance

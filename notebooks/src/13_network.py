@@ -498,8 +498,9 @@ for name, (side, change) in readings.items():
 # %% [markdown]
 # Frames of 112 miss one number only, the stride of 16. The default is the reading that meets all. The order of the scales cannot be told from the print: same sizes, other weights.
 #
-# **Stride in time** ([D2](../docs/decisions.md)) leaves no choice. torchvision's R(2+1)D halves T in two of these
-# layers, 32 to 8; the print has 32 everywhere.
+# **Stride in time** ([D2](../docs/decisions.md)). torchvision's R(2+1)D halves T in two of these layers, 32 to 8;
+# the print has 32 everywhere. Two readings meet the print: stride 1, our default, or stride 1 with dilation in
+# time, which keeps torchvision's own features at every fourth frame and has the same shapes and cost.
 
 # %% [markdown]
 # ## Exercise

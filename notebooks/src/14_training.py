@@ -206,10 +206,11 @@ show(
 )
 
 # %% [markdown]
-# Random weights give every pixel nearly the same tag: pulling together is for free, and both pulling
-# terms are near zero. The hinges are at their worst. So **separation wins first**: tags spread out in
-# order to get two means apart, and the spread within each object rises with it. Only then does the
-# network learn which pixels belong together.
+# The hinges are at their worst at the start, and they fall first: **separation wins first**. Tags spread out in
+# order to get two means apart, and the spread within each object rises with it. Only then does the network
+# learn which pixels belong together. (The first point of each curve is a mean over the first steps. The tag map
+# of step 0 below is nearly constant because batch norm in evaluation mode has seen nothing yet; in training
+# mode the same random weights already spread the tags.)
 #
 # The same story in the tags of the probe: the tag map of one frame above, and below the histogram of
 # the tags, coloured by the *true* instance.
@@ -239,10 +240,11 @@ show(
 )
 
 # %% [markdown]
-# Half-way the tag map is neither noise nor objects: it is **smooth**, a ramp over the frame. Position is
-# the cheapest way to give different objects different tags, and the two location channels hand it to the
-# network. A ramp costs spread within large objects; that is the gradient that finally bends it into
-# patches. A few minutes are not enough for sharp ones.
+# Half-way the tag map is neither noise nor objects: it is **smooth**, a ramp over the frame. Position is a
+# cheap way to give different objects different tags. A ramp is not a stage that passes: the tags of the shipped
+# network, after far more steps, still follow the place of an object, bent into patches where objects are.
+# This probe, three objects side by side, is an easy case. The chessboard of the first panel is the tag
+# generator's own pattern (lesson [05](05_tags.ipynb)).
 
 # %% [markdown]
 # ## Try it
@@ -272,9 +274,9 @@ explore(
 # ## The paper does not say
 #
 # **Batch size and schedule** ([D20](../docs/decisions.md)). One clip
-# per step is our starting point for `paper`; nothing in the text speaks for or against. For `toy` we
-# measured: two clips instead of four, at as many clips seen, gave a J of 0.16 instead of 0.40 (one seed;
-# [what was tried](../docs/decisions.md)).
+# per step is our starting point for `paper`; nothing in the text speaks for or against. For `toy` two
+# clips a step instead of four were tried once, at as many *steps*, so with half of the clips: no evidence about
+# the size of a batch ([what was tried](../docs/decisions.md)).
 #
 # **Balance of the terms** ([D14](../docs/decisions.md)). Equations (6) and (7) give every term the
 # weight 1. Which one then steers the shared features? Let us ask the gradients at the features $q_t$,
@@ -314,8 +316,9 @@ show(
 )
 
 # %% [markdown]
-# The foreground, and with it every mask, comes from the semantic branch. That is why the toy profile
-# weighs cross-entropy up ([D14](../docs/decisions.md)); `paper` keeps the printed 1.
+# The foreground, and with it every mask, comes from the semantic branch; the toy profile therefore
+# weighs cross-entropy up. One clip and one network show the balance of gradients, not what it costs; the
+# report's rows of weights do ([D14](../docs/decisions.md)); `paper` keeps the printed 1.
 
 # %% [markdown]
 # ## Exercise
@@ -345,10 +348,10 @@ check(training_step, check_training_step)
 # %% [markdown]
 # ## Quiz
 #
-# <details><summary>1. Why do L_spectra and L_tempra start near zero and then rise?</summary>
+# <details><summary>1. Why do L_spectra and L_tempra rise while the hinges fall?</summary>
 #
-# Random weights give all pixels nearly the same tag, so nothing is spread. The hinges force tags apart
-# before the network knows which pixels belong together, so spread appears within objects too.
+# The hinges force tags apart before the network knows which pixels belong together, so spread appears
+# within objects too.
 # </details>
 #
 # <details><summary>2. Each toy video is seen once. What would change if there were only 100?</summary>

@@ -4,7 +4,7 @@
 # **One idea:** the score of a result is the mean of two numbers per object and frame, one of its area
 # and one of its outline, and both can be worked out on a grid of 5 x 5 pixels.
 #
-# Paper: section V-B, Table II · Time: under 20 seconds on two CPU cores
+# Paper: section IV-B, Table II · Time: under 20 seconds on two CPU cores
 
 # %% [markdown]
 # ## What you will learn
@@ -460,11 +460,10 @@ show(
 #
 # | where | labels alone | frames alone | both |
 # |---|---|---|---|
-# | *measured earlier on DAVIS-2016 val, not by this notebook* | 92.2 | 92.1 | 86.8 |
 # | this notebook with `PROFILE = "paper"` and six training sequences of DAVIS-2016 as `DATA` | 96.7 | 98.0 | 95.1 |
 #
-# Other sequences, and another way to enlarge and interpolate. A claim of 74.3 is to be read against a
-# ceiling in that range, not against 100.
+# Other sequences give other ceilings: run it on those you score. A claim of 74.3 is to be read against a
+# ceiling of that kind, not against 100.
 
 # %% [markdown]
 # ## Exercise

@@ -4,7 +4,7 @@
 # **One idea:** a result is a ranked list of tracks; each claims one object through the whole video, and
 # average precision says how far down the list the claims hold.
 #
-# Paper: section V-B, Table I · Time: under 20 seconds on two CPU cores
+# Paper: section IV-B, Table I · Time: under 20 seconds on two CPU cores
 
 # %% [markdown]
 # ## What you will learn
@@ -382,8 +382,8 @@ print(f"same category: {np.mean(agree):.1%} of {len(agree)} tracks")
 
 # %% [markdown]
 # **Which rules?** The paper names none. The 2,238 / 302 / 343 videos of its section IV are those of the
-# 2019 edition. 2019 and 2021 both have 40 categories, *in another order*: read their names from the
-# annotation file. The corners of the scorer, each on 5 x 5 pixels. First the file format: a mask is a
+# 2019 edition. 2019 and 2021 both have 40 categories, *but not the same ones, nor in the same order*: match
+# them by name, as the annotation file gives them. The corners of the scorer, each on 5 x 5 pixels. First the file format: a mask is a
 # list of run lengths down the columns, background first.
 
 

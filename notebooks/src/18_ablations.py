@@ -188,8 +188,9 @@ print("runs of readings: ", sum(len(runs[row.name]) for row in READINGS[1:]))
 # %% [markdown]
 # ## By hand
 #
-# Three seeds. The full model scores 40, 44 and 42; without some part it is 38, 40 and 36. Seeds share the
-# videos and their order, so we compare seed by seed: the differences are $-2$, $-4$ and $-6$.
+# Three seeds. The full model scores 40, 44 and 42; without some part it is 38, 40 and 36. Comparing seed
+# by seed, the differences are $-2$, $-4$ and $-6$. (Pairing pays only where a seed that is good for one row is
+# good for the other. Our runs show no such effect: see the column *unpaired* below, which is the safer one.)
 #
 # Their mean is $\bar d = -4$, their standard deviation (of a sample) $s = 2$. A mean of $k$ values is
 # uncertain by $s/\sqrt{k}$, and for few values Student's $t$ says how many of those make 95 %: 4.30 for
@@ -261,7 +262,7 @@ show(
 
 # %% [markdown]
 # The same in words. Two columns ask whether the word hangs on how we count. *Unpaired* is Welch's interval, which
-# does not trust seeds to share their luck. *Eleven tests* widens the interval so that all eleven hold at once
+# does not assume that the runs of one seed go together; in these runs they do not. *Eleven tests* widens the interval so that all eleven hold at once
 # (Bonferroni). The last column asks whether a loss as large as the paper's lies within the interval: *possible*, or is
 # the loss *larger* or *smaller here*?
 
@@ -637,7 +638,8 @@ show(
 # %% [markdown]
 # In a toy clip convolutions alone link the first frame with the last: there is no pair of frames that only attention can
 # link. (The link is weak at the start, most weight lies on the nearest frames; training may change that.) In 32
-# frames about half the clip is out of reach. So the toy set *cannot test* this claim.
+# frames the first frame reaches fewer than half of the others (a frame in the middle reaches more). So the toy
+# set *cannot test* this claim.
 #
 # And the literal reading has a limit of its own: $u_t$ mixes values of frame $t$ only, other frames merely choose the weights
 # (lesson [04](04_attention.ipynb)). The ordinary non-local reading does carry values between frames; its line in
@@ -761,8 +763,9 @@ assert without_branch[-1] < with_branch[-1]
 # ## Summary
 #
 # - An ablation is a configuration. Equal budget, equal videos, several seeds, and one rule for words.
-# - On toy $L_{spectra}$ and the semantic branch carry the method; $L_{specter}$ at toy weights is better left out in
-#   400 steps. The control at half weight tells how much of that is simply too much push.
+# - On toy $L_{spectra}$ and the semantic branch carry the method (the row without that branch also tags the
+#   background, so it changes two things); $L_{specter}$ *at the toy weights of 4* is better left out in 400 steps,
+#   which says that these weights push too hard, not that the paper's term is useless.
 # - Attention is used by the trained network and not missed by one trained without it; what it brings over long clips
 #   cannot be tested where convolutions already link all frames.
 #

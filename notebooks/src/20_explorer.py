@@ -77,7 +77,7 @@ from tagvis_lite.views.overlay import instance_colours
 # | claim | symbol | view | broken when |
 # |---|---|---|---|
 # | well separated | $h'_{nm}$, tag of one pixel | histogram | heaps touch |
-# | consistent | $h_{nt}$, mean tag of instance $n$ in frame $t$ | tag against frame | a line bends or crosses |
+# | consistent | $h_{nt}$, mean tag of instance $n$ in frame $t$ | tag against frame | a line of a *true* object bends or crosses; lines of found instances are level by construction |
 #
 # With them go the frame with its instances, $I_t$, and the tag map, $p_t$. All four come from a
 # prediction: `tags`, T x h x w, and `semantic_logits`, C x T x h x w.
@@ -369,8 +369,10 @@ show(
 )
 
 # %% [markdown]
-# Read it from the lower right. Each heap is an instance, each instance a colour. Its line on the left
-# should be level: *consistent*. Heaps should not touch: *well separated*. Error bars are the spread
+# Read it from the lower right. Each heap is an instance, each instance a colour. Heaps should not touch: *well
+# separated*. The lines on the left are those of *found* instances, each an interval of the tag line, so they
+# cannot cross and are nearly level whatever the network did; only lines of true objects could show a tag that
+# drifts. On a video of your own, read the pictures with doubt: the shipped weights have seen toy shapes only. Error bars are the spread
 # of the tags within an object; where they are long, look for its outline in the tag map.
 
 # %% [markdown]

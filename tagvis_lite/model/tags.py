@@ -8,8 +8,8 @@ from torch import Tensor, nn
 def upsample(channels_in: int, channels: int, scale: int, frames: int = 1) -> nn.ConvTranspose3d:
     """A transposed convolution that multiplies height and width by an even `scale`.
 
-    Its kernel is `frames` x 2 scale x 2 scale, so that every output sees the same number of inputs
-    and no checkerboard appears.
+    Its kernel is `frames` x 2 scale x 2 scale, so that every output sees the same number of inputs.
+    Their weights need not add up to the same: a trained one can still write a checkerboard.
     """
     return nn.ConvTranspose3d(
         channels_in,

@@ -262,5 +262,6 @@ def test_no_output_names_a_place_or_a_time(source: Path) -> None:
     texts: list[Any] = [o.get("text", "") for o in outputs(source)]
     texts += [text for o in outputs(source) for text in o.get("data", {}).values()]
     plain = "\n".join(t for t in texts if isinstance(t, str) and not re.fullmatch(r"[\w+/=\s]+", t))
+    plain = re.sub(r"base64,[\w+/=]+", "", plain)  # pictures, in which any letters may meet
     assert not re.search(r"(?<![\w.])/(?:home|root|tmp|work|usr|Users)/", plain)
     assert not re.search(r"0x[0-9a-f]{6,}|\d\d:\d\d:\d\d", plain)
