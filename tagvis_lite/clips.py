@@ -255,6 +255,7 @@ def make_clip(
         semantic=semantic.to(torch.uint8),
         frame_indices=torch.tensor(chosen),
         names=(video.name,),
+        largest_id=int(torch.where(ids == VOID, 0, ids).max()),
     )
     return clip if as_bytes else to_device(clip, config)
 

@@ -75,7 +75,10 @@ class InstanceMeans:
 
 
 def instance_means(
-    tags: Tensor, ids: Tensor, background_as_instance: bool = False
+    tags: Tensor,
+    ids: Tensor,
+    background_as_instance: bool = False,
+    largest_id: int | None = None,
 ) -> InstanceMeans:
     """Eq. (1): the mean tag h_n of each instance, over the clip and per frame.
 
@@ -83,6 +86,7 @@ def instance_means(
         tags: float, B x T x h x w [x K].
         ids: int64, B x T x h x w: 0 background, 1..254 instances, 255 void.
         background_as_instance: count the background as one more instance.
+        largest_id: in the batch, where it is known: to ask a GPU for it is to wait for it.
 
     Returns:
         Means for N = the largest id in the batch (and one more for the background).
@@ -91,17 +95,21 @@ def instance_means(
     first = 0 if background_as_instance else 1
     valid = (ids != VOID) & (ids >= first)
     instance = ids - first
-    num_instances = int(instance[valid].max()) + 1 if bool(valid.any()) else 0
+    if largest_id is None:
+        largest_id = int(torch.where(valid, ids, -1).max())
+    num_instances = max(0, largest_id + 1 - first)
     clip = torch.arange(batch, device=ids.device).view(-1, 1, 1, 1)
     frame = torch.arange(num_frames, device=ids.device).view(1, -1, 1, 1)
     group = torch.where(valid, (clip * num_instances + instance) * num_frames + frame, -1)
 
     shape = (batch, num_instances, num_frames)
     size = batch * num_instances * num_frames
-    index = group[valid]
-    counts = torch.bincount(index, minlength=size)
+    # Pixels of no group go to one more, which is cut off: to pick the others is to count them,
+    # and a processor that counts on a GPU waits for it.
+    index = torch.where(valid, group, size).flatten()
+    counts = index.new_zeros(size + 1).index_add(0, index, torch.ones_like(index))[:size]
     channels = tags.shape[4:]
-    sums = tags.new_zeros(size, *channels).index_add(0, index, tags[valid])
+    sums = tags.new_zeros(size + 1, *channels).index_add(0, index, tags.flatten(0, 3))[:size]
     counts, sums = counts.view(shape), sums.view(*shape, *channels)
     divisor = counts.view(*shape, *[1] * len(channels))
     return InstanceMeans(
@@ -138,12 +146,15 @@ def spectra_loss(
     targets = means.h_nt if h_n == "frame" else means.h_n.unsqueeze(2).expand_as(means.h_nt)
     targets = targets.flatten(0, 2)
     if pixels_per_instance is None:
-        valid = means.group >= 0
-        group = means.group[valid]
-        squared = _squared(targets[group] - tags[valid], means.vectors)
-        per_instance = squared.new_zeros(batch * num_instances).index_add(
+        group = means.group.flatten()
+        group = torch.where(group >= 0, group, len(targets))
+        padded = torch.cat([targets, targets.new_zeros(1, *targets.shape[1:])])
+        inside = (means.group >= 0).view(-1, *[1] * (tags.ndim - 4))
+        difference = torch.where(inside, padded[group] - tags.flatten(0, 3), 0)
+        squared = _squared(difference, means.vectors)
+        per_instance = squared.new_zeros(batch * num_instances + 1).index_add(
             0, group // num_frames, squared
-        )
+        )[:-1]
         terms = means.counts.sum(-1)
     else:
         pixel, drawn = _draw_pixels(means, pixels_per_instance, generator)
@@ -262,22 +273,29 @@ def semantic_loss(
             f"loss.class_weights has {len(class_weights)} values for {num_classes} classes: "
             "give one per class, background first, as many as model.num_classes"
         )
-    known = semantic[semantic != VOID]
-    strange = known[(known < 0) | (known >= num_classes)]
-    if len(strange):
+    known = semantic != VOID
+    classes = torch.where(known, semantic, 0)
+    if on_cpu(semantic) and not ((classes >= 0) & (classes < num_classes)).all():
+        strange = classes[(classes < 0) | (classes >= num_classes)]  # a GPU finds them by itself
         raise ValueError(
             f"semantic labels hold class {int(strange[0])}, but logits have classes 0 to "
             f"{num_classes - 1}: check model.num_classes"
         )
     weight = logits.new_tensor(class_weights or (1.0,) * num_classes)
     if sigmoid:
-        masks = one_hot(known, num_classes).to(logits.dtype)
-        of_known = logits.movedim(1, -1)[semantic != VOID]
-        total = binary_cross_entropy_with_logits(of_known, masks, weight, reduction="sum")
-        return total / max(len(known), 1)
+        masks = one_hot(classes, num_classes).to(logits.dtype)
+        each = binary_cross_entropy_with_logits(
+            logits.movedim(1, -1), masks, weight, reduction="none"
+        )
+        return torch.where(known, each.sum(-1), 0).sum() / known.sum().clamp(min=1)
     total = cross_entropy(logits, semantic, weight, ignore_index=VOID, reduction="sum")
-    terms = weight[known].sum()
+    terms = torch.where(known, weight[classes], 0).sum()
     return total / torch.where(terms > 0, terms, 1)
+
+
+def on_cpu(values: Tensor) -> bool:
+    """Whether to look at values is free: on a GPU it is to wait for all that went before."""
+    return values.device.type == "cpu"
 
 
 def overall_loss(
@@ -309,7 +327,7 @@ def overall_loss(
             "labels are model.label_stride times smaller than the frames of a clip"
         )
     tags = _full_precision(prediction.tags)
-    terms = tagging_terms(tags, clip.ids, config, generator)
+    terms = tagging_terms(tags, clip.ids, config, generator, clip.largest_id)
     semantic = tags.new_zeros(())
     if prediction.semantic_logits is not None:
         logits = _full_precision(prediction.semantic_logits)
@@ -329,7 +347,11 @@ def tagging_loss(
 
 
 def tagging_terms(
-    tags: Tensor, ids: Tensor, config: LossConfig, generator: Generators = None
+    tags: Tensor,
+    ids: Tensor,
+    config: LossConfig,
+    generator: Generators = None,
+    largest_id: int | None = None,
 ) -> dict[str, Tensor]:
     """The four terms of eq. (6), each a mean over clips and not yet weighted.
 
@@ -338,8 +360,9 @@ def tagging_terms(
         ids: int64, B x T x h x w: 0 background, 1..254 instances, 255 void.
         config: margin, h_n, reduction and pixels per instance.
         generator: source of the M' random pixels of eq. (2), on the CPU.
+        largest_id: see `instance_means`.
     """
-    means = instance_means(tags, ids, config.background_as_instance)
+    means = instance_means(tags, ids, config.background_as_instance, largest_id)
     spectra = spectra_loss(
         tags,
         means,

@@ -8,7 +8,7 @@ inside (`Clip`, `Prediction`: what the network and its losses see).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -114,6 +114,7 @@ class Clip:
         semantic: int64, T x h x w: class of each pixel, 0 background, 255 ignored.
         frame_indices: int64, T: which source frame each clip frame is.
         names: the source video of each of the B clips (one name without B).
+        largest_id: of the instances, where it is known.
 
     Raises:
         ValueError: shapes that do not fit together.
@@ -124,6 +125,7 @@ class Clip:
     semantic: Tensor
     frame_indices: Tensor
     names: tuple[str, ...]
+    largest_id: int | None = None
 
     def __post_init__(self) -> None:
         *batch, _channels, num_frames, height, width = self.frames.shape
@@ -143,12 +145,21 @@ class Clip:
 
     def __getitem__(self, part: slice) -> Clip:
         """Some of the B clips."""
-        return Clip(**{name: value[part] for name, value in vars(self).items()})
+        return self._with(lambda values: values[part], self.names[part])
 
     def pin_memory(self) -> Clip:
         """In memory that a GPU copies from without waiting; a `DataLoader` calls it."""
-        pinned = {k: v.pin_memory() for k, v in vars(self).items() if k != "names"}
-        return Clip(names=self.names, **pinned)
+        return self._with(lambda values: values.pin_memory(), self.names)
+
+    def _with(self, change: Callable[[Tensor], Tensor], names: tuple[str, ...]) -> Clip:
+        return Clip(
+            frames=change(self.frames),
+            ids=change(self.ids),
+            semantic=change(self.semantic),
+            frame_indices=change(self.frame_indices),
+            names=names,
+            largest_id=self.largest_id,
+        )
 
     @classmethod
     def collate(cls, clips: Sequence[Clip]) -> Clip:
@@ -161,6 +172,9 @@ class Clip:
             semantic=stack([clip.semantic for clip in clips]),
             frame_indices=stack([clip.frame_indices for clip in clips]),
             names=tuple(name for clip in clips for name in clip.names),
+            largest_id=None
+            if any(clip.largest_id is None for clip in clips)
+            else max(clip.largest_id or 0 for clip in clips),
         )
 
 

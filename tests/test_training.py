@@ -25,8 +25,9 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from tiny_network import TINY
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from tagvis_lite import training
+from tagvis_lite import losses, training
 from tagvis_lite.clips import clip_generator, make_clip
 from tagvis_lite.config import Config, TrainConfig
 from tagvis_lite.data.toy import ToyConfig, toy_split
@@ -348,6 +349,47 @@ def test_a_gradient_that_is_not_finite_stops_before_the_step() -> None:
         assert a.names[0] in str(stop.value)
         assert b.names[0] in str(stop.value)
         torch.testing.assert_close(flat(stub), before, rtol=0, atol=0)
+
+
+class Waits(TorchDispatchMode):
+    """Counts what a processor cannot do before the device is done, were the tensors on one."""
+
+    OPERATIONS = ("_local_scalar_dense", "nonzero", "bincount", "masked_select", "is_nonzero")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name = str(func).split(".")[1]
+        picks = name in ("index", "index_put", "index_put_") and any(
+            index is not None and index.dtype == torch.bool for index in args[1]
+        )
+        if picks or name in self.OPERATIONS:
+            self.found.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("pixels", [None, 16])
+def test_a_step_waits_for_the_device_once(
+    pixels: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once: `.tolist()` of the loss terms and the gradient norm, which no mode sees."""
+    monkeypatch.setattr(losses, "on_cpu", lambda _: False)
+    loss = replace(SMALL.loss, pixels_per_instance=pixels)
+    config = replace(config_with(clip_gradient=1.0), loss=loss)
+    network = TagVIS(config.model).train()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    clip = Clip.collate(clips(2))
+    with Waits() as waits:
+        training.step(network, optimizer, clip, config)
+    assert waits.found == []
+    with Waits() as waits:
+        (clip.ids != 255).any().item()
+        clip.ids[clip.ids != 255]
+    assert len(waits.found) == 2
 
 
 @settings(max_examples=30, deadline=None)

@@ -288,7 +288,10 @@ def test_lessons_by_number(tmp_path: Path) -> None:
         ("--notebooks {w}/good --timeout 0", "timeout=0"),
         ("--notebooks {w}/good --data {w}/none", "{w}/none does not exist"),
         ("--notebooks {w}/good --profile huge", "unknown profile 'huge'"),
-        ("--notebooks {w}/good --out {w}/good", "{w}/good holds files that are not of lessons"),
+        (
+            "--notebooks {w}/good --out {w}/good",
+            "{w}/good holds files that are not of `tagvis notebooks`",
+        ),
         ("--notebooks {w}/good --parameters STEP 3", "no lesson has a parameter STEP; there are P"),
         ("--notebooks {w}/typo", "{w}/typo/07_b.ipynb: no SEED in its cell tagged 'parameters'"),
         ("--notebooks {w}/cut", "06_a.ipynb cannot be read as a Python notebook"),
