@@ -32,7 +32,7 @@ COMMANDS = {
 }
 """Module and function in `tagvis_lite.commands` of each command, and what it does."""
 
-USER_ERRORS = (ValueError, OSError)
+USER_ERRORS = (ValueError, OSError, MemoryError)
 """A user's mistakes: reported without a traceback."""
 
 

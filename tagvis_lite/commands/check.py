@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tagvis_lite.commands.options import Checkpoint, Device, Input, device_named, weights_file
+from tagvis_lite.config import Config
 from tagvis_lite.video import VOID, Video
 
 
@@ -114,6 +118,33 @@ def _name_problems(folder: Path, names: Sequence[str]) -> Iterator[str]:
             yield f"no file can be named after video {name[:60]!r} ({reason}): rename it"
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"two videos are named {name!r}: rename one"
+
+
+def memory_problems(config: Config) -> list[str]:
+    """Whether weights or frames alone are more than this machine could ever hold."""
+    import torch
+
+    from tagvis_lite.model.network import TagVIS
+
+    if not hasattr(os, "sysconf"):
+        return []
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    try:
+        with torch.device("meta"):  # shapes without values
+            network = TagVIS(replace(config.model, pretrained=False))
+        weights = 4 * sum(parameter.numel() for parameter in network.parameters())
+    except RuntimeError:  # more than 64 bits can count
+        weights = 2**63
+    batch = 4 * 3 * config.train.batch_size * config.data.clip_frames * math.prod(config.data.size)
+    needs = {
+        "weights of model.widths and other channels": weights,
+        "frames of data.size, a batch of them,": batch,
+    }
+    return [
+        f"{what} take {size / 1e9:,.0f} GB, but there are {memory / 1e9:.0f} GB of memory"
+        for what, size in needs.items()
+        if size > memory
+    ]
 
 
 def truth_problems(videos: Sequence[Video]) -> list[str]:

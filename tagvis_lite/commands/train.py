@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from tagvis_lite.commands.check import folder_problems, problems_of, refuse, truth_problems
+from tagvis_lite.commands.check import (
+    folder_problems,
+    memory_problems,
+    problems_of,
+    refuse,
+    truth_problems,
+)
 from tagvis_lite.commands.options import Device, Fields, checkpoint_header, weights_file
 from tagvis_lite.config import Config, ModelConfig
 
@@ -60,6 +66,7 @@ def train(
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     # A 1 x 1 convolution has two names for one layout, which costs a copy of a few kilobytes.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    refuse(memory_problems(fields))
     fabric = _fabric(fields, device, devices, nodes, strategy)
     source = _training_data(data, fields, fabric.world_size)
     run = replace(fields, model=replace(fields.model, num_classes=source.num_classes))

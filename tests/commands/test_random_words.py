@@ -95,7 +95,7 @@ def command_lines(draw: st.DrawFn) -> list[str]:
     for name, option in options.items():
         hint = str(option.annotation)
         needed = option.default is inspect.Parameter.empty
-        needed |= name in ("train", "validation", "test", "processes")  # their defaults take long
+        needed |= name in ("train", "validation", "test", "processes", "data")  # else it takes long
         if hint in ("Fields", "InferenceConfig") or not (needed or draw(st.integers(0, 3)) == 0):
             continue
         flag = [] if "Positional" in hint or hint in ("Root", "Input", "Results") else [name]

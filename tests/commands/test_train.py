@@ -193,6 +193,8 @@ def test_one_process_needs_no_scheduler(
         ("--model.widths 0 0 0", "model.widths is (0, 0, 0)"),
         ("--inference.bandwidth -1", "inference.bandwidth is -1.0"),
         ("--loss.margin nan", "loss.margin is nan"),
+        ("--data.size 65536 65536", "frames of data.size, a batch of them, take"),
+        ("--model.widths 2 2 2147483647", "weights of model.widths and other channels take"),
         ("--out \udcff", "is no UTF-8"),
     ],
 )
