@@ -303,6 +303,37 @@ def test_a_small_group_joins_a_near_mode_and_one_on_its_own_becomes_background(c
 
 
 @channels_1_to_4
+@pytest.mark.parametrize(("distance", "joins"), [(1.4, True), (1.6, False)])
+def test_a_small_group_joins_within_two_bandwidths(distance, joins, channels):
+    tags = torch.zeros(1, 10, 10)
+    tags[0, 0, :2] = distance
+    prediction = Prediction(lifted(tags, channels), logits_of(np.ones((1, 10, 10), dtype=np.int64)))
+    config = replace(CONFIG, bandwidth=0.75, prominence=0.1, min_area=0.03)
+    result = cluster_instances(prediction, config)
+    assert (result.ids[0, 0, :2] == (1 if joins else 0)).all()
+    assert (result.ids[0, 1:] == 1).all()
+
+
+def test_two_heaps_are_cut_in_the_middle_of_an_empty_stretch():
+    modes, (cut,) = modes_1d(np.repeat([0.0, 2.9], 50), 0.75)
+    assert modes.tolist() == pytest.approx([0, 2.9], abs=0.05)
+    assert cut == pytest.approx(1.45, abs=0.05)
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_every_side_of_the_frame_counts_as_border(turns):
+    """One group has a whole side; those on the other three are more pixels, but of three groups."""
+    side = np.full((10, 10), 9)
+    side[0] = 1
+    side[1:, 0], side[1:, 9], side[9, 1:9] = 2, 3, 4
+    ids = np.rot90(side, turns)[None].copy()
+    result = cluster_instances(
+        Prediction(torch.from_numpy(G * ids.astype(np.float32)), None), CONFIG
+    )
+    np.testing.assert_array_equal(result.ids == 0, ids == 1)
+
+
+@channels_1_to_4
 def test_small_groups_near_each_other_add_up_to_an_instance(channels):
     tags = torch.zeros(1, 10, 10)
     tags[0, 0] = torch.tensor([9.0] * 4 + [10.4] * 3 + [0.0] * 3)

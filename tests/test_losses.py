@@ -16,7 +16,15 @@ from torch.nn.functional import cross_entropy
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tagvis_lite.config import LossConfig
-from tagvis_lite.losses import Losses, instance_means, overall_loss, semantic_loss, spectra_loss
+from tagvis_lite.losses import (
+    Losses,
+    instance_means,
+    overall_loss,
+    semantic_loss,
+    specter_loss,
+    spectra_loss,
+    temper_loss,
+)
 from tagvis_lite.paper import losses as literal
 from tagvis_lite.video import VOID, Clip, Prediction
 
@@ -436,6 +444,22 @@ def test_the_draw_is_the_generators_alone() -> None:
     assert first == again
     assert first["spectra"] != other["spectra"]
     assert all(first[name] == other[name] for name in TAG_TERMS if name != "spectra")
+
+
+def test_one_pixel_of_an_instance_is_its_own_mean() -> None:
+    clip = random_clip(0, (1, 2, 3), (3, 5, 5))
+    printed, mean = (
+        terms_of(*clip, pixels_per_instance=1, reduction=reduction)["spectra"]
+        for reduction in ("sum", "mean")
+    )
+    assert mean == near(printed)
+    assert printed > 0
+
+
+def test_the_margin_is_the_papers_unless_another_is_given() -> None:
+    means = instance_means(torch.tensor([[[[0.0, 1.0]]]]), torch.tensor([[[[1, 2]]]]))
+    assert specter_loss(means) == temper_loss(means) == 3 - 1
+    assert specter_loss(means, margin=4.0) == temper_loss(means, margin=4.0) == 4 - 1
 
 
 # Gradients.
