@@ -1,8 +1,8 @@
 // Tags and semantics of one clip to instances: tagvis_lite/instances.py, step by step.
 //
 // The same pixels get the same instances as in Python (tests/live compare 500 tag maps of each
-// width). Settings are those of a network's card: foreground, bandwidth, prominence, min_area,
-// max_instances.
+// width). Settings are those of a network's card: class_activation, foreground, bandwidth,
+// prominence, min_area, max_instances. Scores are probability times compactness.
 
 import { modes1d } from "./modes_1d.js";
 import { modesNd } from "./modes_nd.js";
@@ -19,7 +19,8 @@ import { modesNd } from "./modes_nd.js";
 export function findInstances(tags, logits, [T, h, w], settings) {
   const pixels = T * h * w;
   const K = tags.length / pixels;
-  const probabilities = logits && softmax(logits, pixels);
+  const activate = settings.class_activation === "sigmoid" ? sigmoid : softmax;
+  const probabilities = logits && activate(logits, pixels);
   const foreground = new Float32Array(pixels).fill(1);
   if (logits) for (let p = 0; p < pixels; p++) foreground[p] = Math.fround(1 - probabilities[p]);
 
@@ -56,6 +57,8 @@ export function findInstances(tags, logits, [T, h, w], settings) {
 }
 
 export const distance = (a, b) => Math.sqrt(a.reduce((sum, value, k) => sum + (value - b[k]) ** 2, 0));
+
+const sigmoid = (logits) => logits.map((logit) => 1 / (1 + Math.exp(-logit)));
 
 function softmax(logits, pixels) {
   const classes = logits.length / pixels;

@@ -178,6 +178,7 @@ def export(
             "frames_shape": list(shape),
             "outputs": {name: list(value.shape) for name, value in expected.items()},
             "classes": config.model.num_classes,
+            "class_activation": config.model.class_activation,
             "foreground": config.inference.foreground,
             "bandwidth": config.inference.bandwidth,
             "prominence": config.inference.prominence,
