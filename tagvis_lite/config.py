@@ -304,6 +304,7 @@ TOY = Config(
         learning_rate=1e-3,
         schedule="one_cycle",
         clip_gradient=1.0,
+        precision="auto",
         validate_every=400,
     ),
 )

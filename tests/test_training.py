@@ -183,6 +183,54 @@ def test_a_killed_and_resumed_run_equals_a_straight_one(straight: Path, tmp_path
     assert_same_run(tmp_path, straight)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+def test_signals_save_the_state_and_the_run_goes_on_from_there(
+    straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGUSR1 in step 7, SIGTERM in step 13: neither is a step of a validation."""
+    step, count, saved = training.step, itertools.count(1), []
+
+    def signalled(*arguments: Any) -> Any:
+        number = next(count)
+        if number in (7, 13):
+            os.kill(os.getpid(), signal.SIGUSR1 if number == 7 else signal.SIGTERM)
+        if number == 8:
+            saved.append(load_state(tmp_path / "last.pt")["step"])
+        return step(*arguments)
+
+    monkeypatch.setattr(training, "step", signalled)
+    with pytest.raises(SystemExit) as stop:
+        run(STRAIGHT, tmp_path)
+    assert stop.value.code == 143
+    assert saved == [7]
+    assert load_state(tmp_path / "last.pt")["step"] == 13
+    run(STRAIGHT, tmp_path)
+    assert_same_run(tmp_path, straight)
+
+
+def test_the_last_states_are_kept_and_a_longer_run_is_asked_for(tmp_path: Path) -> None:
+    short = config_with(steps=3, validate_every=3, save_every=1, keep=2, schedule="constant")
+    run(short, tmp_path / "run")
+    kept = sorted(path.name for path in (tmp_path / "run").glob("state-*.pt"))
+    assert kept == ["state-00000002.pt", "state-00000003.pt"]
+    longer = replace(short, train=replace(short.train, steps=5))
+    with pytest.raises(ValueError, match=r"train\.steps: 3, now 5: use --extend"):
+        run(longer, tmp_path / "run")
+    run(longer, tmp_path / "run", extend=True)
+    assert load_state(tmp_path / "run" / "last.pt")["step"] == 5
+
+
+def test_auto_is_the_precision_that_the_processor_has_instructions_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = TrainConfig(precision="auto")
+    for has, expected in ((True, "bf16-mixed"), (False, "32-true")):
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: has)  # noqa: B023
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+        assert training.chosen_precision(config, "cpu") == expected
+        assert training.chosen_precision(TrainConfig(), "cpu") == "32-true"
+
+
 @pytest.mark.parametrize(
     "fields",
     [
