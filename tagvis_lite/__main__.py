@@ -16,6 +16,7 @@ COMMANDS = {
     "toy": ("toy.toy", "render the toy set to disk, in the layout of a real benchmark"),
     "data davis": ("data.davis", "unpack DAVIS 2017, downloaded where no archive is given"),
     "data youtube-vis": ("data.youtube_vis", "unpack YouTube-VIS 2019 or 2021 from its archives"),
+    "data split": ("data.split", "annotations of the YouTube-VIS videos that are held out"),
     "data composite": ("data.composite", "make multi-instance videos out of real sequences"),
     "check": ("check.check", "find everything that other commands would refuse"),
     "train": ("train.train", "train a network, or go on with a run that was stopped"),

@@ -42,6 +42,22 @@ def youtube_vis(archives: Path, out: Path) -> None:
     print(f"{out}: {', '.join(splits)} unpacked; to look at every file: tagvis check {out}")
 
 
+def split(root: Root) -> None:
+    """Write train-held-out/instances.json: the YouTube-VIS videos that no training looks at.
+
+    The public validation set has no annotations; `--split train-held-out` predicts and scores this
+    tenth of the training set instead.
+    """
+    from tagvis_lite.data.find import youtube_vis_splits
+    from tagvis_lite.data.youtube_vis import write_held_out
+
+    annotations = youtube_vis_splits(root).get("train")
+    if annotations is None:
+        raise FileNotFoundError(f"{root} holds neither train/instances.json nor train.json")
+    path = root / "train-held-out" / "instances.json"
+    print(f"{path}: {write_held_out(annotations, path)} videos")
+
+
 def composite(
     root: Root,
     out: Path,

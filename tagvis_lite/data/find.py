@@ -172,7 +172,10 @@ def find_videos(
             f"{path} holds neither {split}/instances.json nor {split}.json: choose another split "
             f"({', '.join(splits)})"
         )
-    dataset = read_youtube_vis(splits[split], path / split)
+    frames = path / split
+    if split == "train-held-out":  # of `tagvis data split`: a part of the training set
+        frames = path / "train"
+    dataset = read_youtube_vis(splits[split], frames)
     return dataset.videos, dataset
 
 

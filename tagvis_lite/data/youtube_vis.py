@@ -27,7 +27,12 @@ from tagvis_lite.data.images import (
     write_jpeg,
 )
 from tagvis_lite.data.rle import decode_mask, encode_ids
-from tagvis_lite.data.youtube_vis_json import AnnotatedVideo, Track, read_annotations
+from tagvis_lite.data.youtube_vis_json import (
+    AnnotatedVideo,
+    Track,
+    parse_json,
+    read_annotations,
+)
 from tagvis_lite.video import VOID, Frames, Video
 
 PER_FRAME = ("segmentations", "bboxes", "areas")
@@ -300,6 +305,30 @@ def write_youtube_vis(
     }
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(data), encoding="utf-8")
+
+
+def write_held_out(annotations: str | Path, path: str | Path) -> int:
+    """Write the annotations of every tenth video, which no training on `annotations` looks at.
+
+    The public validation set has no annotations, so scores of one's own need such a part. Ids stay
+    what they are. The frames are those of the whole.
+
+    Returns:
+        Number of videos.
+
+    Raises:
+        FileNotFoundError, ValueError: see `read_annotations`; or no annotations to part.
+    """
+    source = Path(annotations)
+    if read_annotations(source).tracks is None:
+        raise ValueError(f"{source} has no annotations to hold out: give the training set")
+    data = parse_json(source.read_bytes(), source)
+    data["videos"] = data["videos"][::10]
+    kept = {video["id"] for video in data["videos"]}
+    data["annotations"] = [a for a in data["annotations"] if a["video_id"] in kept]
+    with replacing(Path(path)) as temporary:
+        temporary.write_text(json.dumps(data), encoding="utf-8")
+    return len(kept)
 
 
 def _write_frames(video: Video, folder: Path) -> Iterator[np.ndarray]:

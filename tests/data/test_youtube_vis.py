@@ -17,6 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
+from tagvis_lite.__main__ import main
+from tagvis_lite.data.find import find_training_data, find_videos
 from tagvis_lite.data.images import write_jpeg
 from tagvis_lite.data.rle import decode_mask
 from tagvis_lite.data.youtube_vis import read_youtube_vis, write_youtube_vis
@@ -412,6 +414,25 @@ def test_json_is_what_the_format_says(tmp_path: Path) -> None:
     assert absent is None
     assert np.array_equal(coco_mask.decode(first), ids[0] == 4)
     assert np.array_equal(coco_mask.decode(last), ids[2] == 4)
+
+
+def test_held_out_videos_are_those_that_training_leaves_out(tmp_path: Path) -> None:
+    videos = [some_video(f"v{k}", 2, k) for k in range(12)]
+    write_youtube_vis(tmp_path, videos, CATEGORIES, "train")
+    main(["data", "split", str(tmp_path)])
+    found, dataset = find_videos(tmp_path, "train-held-out")
+    trained = {video.name for video in find_training_data(tmp_path).train}
+    assert {video.name for video in found} == {v.name for v in videos} - trained == {"v0", "v10"}
+    assert dataset is not None
+    assert dataset.video_ids == {"v0": 1, "v10": 11}
+    whole = read_youtube_vis(tmp_path / "train" / "instances.json", tmp_path / "train").videos
+    for video in found:
+        (same,) = [v for v in whole if v.name == video.name]
+        assert np.array_equal(video.read_ids([0, 1]), same.read_ids([0, 1]))
+        assert np.array_equal(video.read_frames([0]), same.read_frames([0]))
+    (tmp_path / "train" / "instances.json").unlink()
+    with pytest.raises(SystemExit):
+        main(["data", "split", str(tmp_path)])
 
 
 def test_a_killed_run_leaves_no_split(tmp_path: Path) -> None:
