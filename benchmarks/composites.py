@@ -93,6 +93,7 @@ def main() -> None:
     network, _ = load_network(result.weights)
     held_out = read_part("test")
     scores: dict[str, object] = {}
+    pictures: dict[str, list[Video]] = {}
     for kind, scored in (
         ("seen", to_score(trained_on, SCORED, 2)),
         ("held out", to_score(held_out, SCORED, 2)),
@@ -100,13 +101,13 @@ def main() -> None:
     ):
         scores[kind] = score(network, list(scored), config)
         print(f"{kind}: {scores[kind]}")
-        save(overlays(network, scored[:6], config), run / f"{kind.replace(' ', '_')}.png")
+        pictures[kind] = list(scored[:6])
     real = sequences(roots(False), read_parts()["test"])
     tracks = [predict_video(network, video, config) for video in real]
     davis, _ = evaluate_tracks(real, tracks)
     scores["held out, as they are"] = {"J&F": davis.jf_mean}
     print(f"held out, as they are: {davis.jf_mean:.3f}")
-    save(overlays(network, real, config), run / "held_out_as_they_are.png")
+    pictures["held out, as they are"] = real
 
     path = RESULTS / "real_video.json"
     runs = json.loads(path.read_text())["runs"] if path.exists() else {}
@@ -123,6 +124,8 @@ def main() -> None:
         "provenance": provenance(),
     }
     record("real_video", {"runs": dict(sorted(runs.items()))})
+    for kind, shown in pictures.items():
+        save(overlays(network, shown, config), run / f"{kind.replace(' ', '_')}.png")
 
 
 def roots(stills: bool) -> list[Path]:
@@ -244,7 +247,7 @@ def overlays(network: Network, videos: Sequence[Video], config: Config) -> Figur
     """Three frames of each video: truth on the left, prediction on the right."""
     tracks: list[Tracks] = [predict_video(network, video, config) for video in videos]
     figure = Figure(figsize=(15, 1.5 * len(videos)), layout="constrained")
-    axes = figure.subplots(len(videos), 6)
+    axes = figure.subplots(len(videos), 6, squeeze=False)
     for row, (video, track) in enumerate(zip(videos, tracks, strict=True)):
         for column, t in enumerate(spread_indices(len(video), 3).tolist()):
             frame = video.read_frames([t])[0]

@@ -22,6 +22,8 @@ from tagvis_lite.study.composites.sources import CutOut, Scene
 from tagvis_lite.video import BACKGROUND, Video
 
 Pair = tuple[float, float]
+OPAQUE = 128
+"""Opacity, of 255, from which on a pixel has the id of the object."""
 
 
 @dataclass(frozen=True)
@@ -162,13 +164,24 @@ def draw(recipe: Recipe, t: int) -> tuple[np.ndarray, np.ndarray]:
             continue
         box, colour, opacity = placed
         if layer.behind:
-            hiding = np.isin(own[box], layer.behind).astype(np.float32)
-            seen = 1 - np.maximum(cv2.blur(hiding, (3, 3)), hiding)
-            colour, opacity = colour * seen[..., None], opacity * seen
-        below = frame[box]
-        below[:] = np.rint(below * (1 - opacity[..., None]) + colour)
-        ids[box][opacity >= 0.5] = layer.instance
+            hiding = cv2.LUT(own[box], _opaque(layer.behind))
+            seen = 255 - np.maximum(cv2.blur(hiding, (3, 3)), hiding)
+            colour, opacity = _times(colour, seen), cv2.multiply(opacity, seen, scale=1 / 255)
+        frame[box] = cv2.add(_times(frame[box], 255 - opacity), colour)
+        ids[box][opacity >= OPAQUE] = layer.instance
     return frame, ids
+
+
+def _opaque(instances: tuple[int, ...]) -> np.ndarray:
+    """A table that is 255 at some ids, and else 0."""
+    table = np.zeros(256, np.uint8)
+    table[list(instances)] = 255
+    return table
+
+
+def _times(colour: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Colours times shares of 255, all uint8."""
+    return np.asarray(cv2.multiply(colour, cv2.merge([share] * 3), scale=1 / 255))
 
 
 def _view(recipe: Recipe, t: int) -> tuple[np.ndarray, np.ndarray]:
@@ -205,8 +218,8 @@ def place(
     """A layer at time t: where it lies, and what it looks like there.
 
     Returns:
-        Rows and columns of the composite; colour times opacity, float32 h x w x 3, in grey levels;
-        and opacity, float32 h x w, from 0 to 1. None if it is out of sight.
+        Rows and columns of the composite; colour times opacity, uint8 h x w x 3; and opacity, uint8
+        h x w. None if it is out of sight.
     """
     k = back_and_forth(layer.start + t, len(layer.cut.pictures))
     picture, offset = layer.cut.pictures[k], layer.cut.offsets[k]
@@ -230,13 +243,12 @@ def place(
         return None
     matrix = np.column_stack([linear, centre - 0.5 - first - linear @ middle])
     warped = cv2.warpAffine(resized, matrix, (last - first).tolist(), flags=cv2.INTER_LINEAR)
-    warped = warped.astype(np.float32)
     if layer.blur:
         warped = cv2.GaussianBlur(warped, (0, 0), layer.blur)
-    opacity = warped[..., 3] / 255
-    colour = warped[..., :3] * np.array(layer.gain, np.float32) + layer.bias * opacity[..., None]
-    box = (slice(int(first[1]), int(last[1])), slice(int(first[0]), int(last[0])))
-    return box, np.clip(colour, 0, 255 * opacity[..., None]), opacity
+    opacity = np.ascontiguousarray(warped[..., 3])
+    change = np.column_stack([np.diag(layer.gain), np.full(3, layer.bias / 255)])
+    colour = np.minimum(cv2.transform(warped, change), opacity[..., None])
+    return (slice(first[1], last[1]), slice(first[0], last[0])), colour, opacity
 
 
 def back_and_forth(t: int, number: int) -> int:

@@ -15,7 +15,16 @@ import cv2
 import numpy as np
 
 from tagvis_lite.data.toy import CATEGORIES, unit_outline
-from tagvis_lite.study.composites.compose import Layer, Pair, Recipe, Wave, composite, draw, place
+from tagvis_lite.study.composites.compose import (
+    OPAQUE,
+    Layer,
+    Pair,
+    Recipe,
+    Wave,
+    composite,
+    draw,
+    place,
+)
 from tagvis_lite.study.composites.sources import MIN_AREA, CutOut, Scene, Sources
 from tagvis_lite.video import BACKGROUND, VOID, Video
 
@@ -319,4 +328,4 @@ def _area(layer: Layer, t: int) -> int:
     """Pixels of a layer, also where the frame ends."""
     room = (4096, 4096)
     placed = place(replace(layer, path=Wave((0.5, 0.5))), t, room)
-    return 0 if placed is None else int(np.count_nonzero(placed[2] >= 0.5))
+    return 0 if placed is None else int(np.count_nonzero(placed[2] >= OPAQUE))

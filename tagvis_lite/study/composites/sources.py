@@ -32,8 +32,8 @@ SIZE = (160, 284)
 """H x W of a composite: a third of the 480p frames of DAVIS."""
 MARGIN = 1.25
 """Size of a scene over that of the composite, which a camera can move in."""
-DETAIL = 2.0
-"""Resolution of a cut-out over that of the composite: it can be pasted at twice its own size."""
+DETAIL = 1.25
+"""Resolution of a cut-out over that of the composite: it can be pasted larger than it was."""
 MIN_RUN = 8
 """Frames in a row that an object of a video must be whole to be cut out."""
 MIN_AREA = 1 / 400
