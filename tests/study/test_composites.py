@@ -19,6 +19,7 @@ from tagvis_lite.clips import ClipDataset
 from tagvis_lite.config import SMOKE
 from tagvis_lite.data.davis import read_davis, write_davis
 from tagvis_lite.data.youtube_vis import read_youtube_vis
+from tagvis_lite.runs import fingerprint
 from tagvis_lite.study.composites import composite_set
 from tagvis_lite.study.composites.compose import (
     Layer,
@@ -277,6 +278,14 @@ def test_every_clip_of_a_training_is_new_and_the_same_in_any_order() -> None:
     assert Composites(SOURCES, 40, frames, seed=1)[0].read_ids([0]).tobytes() != (
         Composites(SOURCES, 40, frames)[0].read_ids([0]).tobytes()
     )
+
+
+def test_a_training_knows_its_composites_again() -> None:
+    made, again = Composites(SOURCES, 3, 4), Composites(SOURCES, 3, 4)
+    videos = made[:]
+    videos[0].read_frames([0, 1])
+    assert fingerprint(videos) == fingerprint(again[:])
+    assert fingerprint(made) == fingerprint(again) != fingerprint(Composites(SOURCES, 3, 4, seed=1))
 
 
 def test_impossible_numbers() -> None:

@@ -145,6 +145,9 @@ class _Canvas:
     recipe: Recipe
     label_maps: dict[int, np.ndarray] = field(default_factory=dict)
 
+    def __reduce__(self) -> tuple[type[_Canvas], tuple[Recipe]]:
+        return _Canvas, (self.recipe,)  # the same before and after something was drawn
+
     def frame(self, t: int) -> np.ndarray:
         frame, self.label_maps[t] = draw(self.recipe, t)
         return frame
