@@ -4,8 +4,9 @@ The IoU of two tracks is the sum over frames of their intersections, divided by 
 unions; only tracks of one video and category are compared. `average_precision` does the rest.
 
 Scores equal the official scorer's to the last bit, but for annotations with id 0, whose matches
-the official scorer takes for misses. TrackEval's `TrackMAP`, given the areas of YouTube-VIS,
-differs where the official scorer is followed here:
+the official scorer takes for misses, and for ids that stand twice, of which it keeps the last
+annotation alone: here each annotation is an object, whatever its id. TrackEval's `TrackMAP`, given
+the areas of YouTube-VIS, differs where the official scorer is followed here:
 
 - its thresholds, from `arange` and less an epsilon, lie up to two ulps beside those of `linspace`:
   an IoU that is exactly 0.9 or so may match in one and not in the other;
