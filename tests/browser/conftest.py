@@ -7,7 +7,6 @@ it: what works there works in a notebook whose kernel has stopped.
 from __future__ import annotations
 
 import json
-import shutil
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,17 +15,6 @@ from typing import Any
 import pytest
 
 from tagvis_lite.views.view import View
-
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>view</title>
 <meta name="viewport" content="width=device-width">
@@ -58,20 +46,6 @@ await view.initialize?.({{ model }});
 await view.render({{ model, el: document.getElementById("view") }});
 document.body.dataset.ready = "yes";
 </script></body></html>"""
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """A headless Chromium; tests that need one are skipped where there is none."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    path = path or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,6 @@ import pytest
 from live_server import decoded, encoded, serve
 
 SOURCES = Path(__file__).resolve().parents[2] / "docs" / "live"
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 CALL = """async ([module, name, args]) => {
   const types = { float32: Float32Array, float64: Float64Array, uint8: Uint8Array };
@@ -34,20 +31,6 @@ CALL = """async ([module, name, args]) => {
   const found = await import(`/${module}.js`);
   return encode(await found[name](...args.map(decode)));
 }"""
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """A headless Chromium; tests that need one are skipped where there is none."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    path = path or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
