@@ -262,7 +262,7 @@ FULL = [
     (
         f"predict {GOOD} --split test --out {{out}} {WEIGHTS}",
         2_800,
-        ".mp4",
+        "davis.zip",  # the results; an overlay that finds no room is a warning
     ),
     (TRAIN.replace("{b}/%s", GOOD), 200, "run.json"),
     (TRAIN.replace("{b}/%s", GOOD), 5_000, "last.pt"),

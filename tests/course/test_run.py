@@ -287,7 +287,7 @@ def test_lessons_by_number(tmp_path: Path) -> None:
         ("--notebooks {w}/good --jobs 0", "jobs=0"),
         ("--notebooks {w}/good --timeout 0", "timeout=0"),
         ("--notebooks {w}/good --data {w}/none", "{w}/none does not exist"),
-        ("--notebooks {w}/good --profile huge", "unknown profile 'huge'"),
+        ("--notebooks {w}/good --profile huge", "invalid choice 'huge'"),
         (
             "--notebooks {w}/good --out {w}/good",
             "{w}/good holds files that are not of `tagvis notebooks`",
