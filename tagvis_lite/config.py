@@ -197,6 +197,11 @@ class InferenceConfig(Ranged):
     bandwidth of their mode or not (D16)."""
     interpolation: Literal["signed_distance", "nearest"] = "signed_distance"
     """How masks reach the frames the network did not see."""
+    long_videos: Literal["spread", "windows"] = "spread"
+    """What the network sees of a video longer than a clip: one clip of frames `spread` over all of
+    it, or overlapping `windows` of it, linked where they overlap (D18)."""
+    window_stride: Count = 1
+    """Every so many frames of the video is one of a window."""
 
 
 @dataclass(frozen=True)
@@ -254,7 +259,8 @@ class Config:
     """Everything one run needs to know.
 
     Raises:
-        ValueError: an unknown profile, or clips of a size that the network cannot take.
+        ValueError: an unknown profile, clips of a size that the network cannot take, or windows
+            of one frame.
     """
 
     profile: Literal["toy", "paper", "smoke"]
@@ -270,6 +276,11 @@ class Config:
         if not fits(self.profile, profiles):
             raise ValueError(
                 f"unknown profile {shortened(self.profile)}, expected {in_words(profiles)}"
+            )
+        if self.inference.long_videos == "windows" and self.data.clip_frames == 1:
+            raise ValueError(
+                "inference.long_videos is windows, which share frames, and data.clip_frames is 1: "
+                "use inference.long_videos spread"
             )
         multiple = self.model.size_multiple
         if any(side % multiple for side in self.data.size):

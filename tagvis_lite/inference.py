@@ -4,13 +4,16 @@
     Seen ──cluster_instances──▶ label maps of the frames seen ──interpolate_ids──▶ Tracks
 
 `look` is the first row, `predict_video` both; each stage can be called or timed on its own.
+Instead of spread frames, `predict_video` takes a long video by windows where the config says so.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice, pairwise
 from typing import Literal
 
 import numpy as np
@@ -22,6 +25,7 @@ from tagvis_lite.config import Config, DataConfig
 from tagvis_lite.instances import Instances, cluster_instances
 from tagvis_lite.interpolation import interpolate_ids
 from tagvis_lite.video import Prediction, Tracks, Video
+from tagvis_lite.windows import stitch, window_ends
 
 Network = Callable[[Tensor], Prediction]
 """1 x 3 x T x H x W normalised frames to a `Prediction` with a batch dimension of 1."""
@@ -34,7 +38,9 @@ def predict_video(
 
     The network sees `config.data.clip_frames` frames, spread evenly and resized to
     `config.data.size` without keeping their shape, as in training; the other frames get their
-    masks by interpolation. A module is run in evaluation mode and left in the mode it came in.
+    masks by interpolation. With `config.inference.long_videos` 'windows', a video of more frames is
+    seen by overlapping windows of so many (D18), at the cost of a pass for every half window. A
+    module is run in evaluation mode and left in the mode it came in.
 
     Args:
         network: a `TagVIS`, or any callable of the same signature.
@@ -49,12 +55,40 @@ def predict_video(
         ValueError: naming the video, where a frame cannot be used or the prediction is mis-shaped,
             NaN or infinite.
     """
+    kept = np.union1d(np.arange(0, len(video), config.inference.window_stride), len(video) - 1)
+    if config.inference.long_videos == "windows" and len(kept) > config.data.clip_frames:
+        return _predict_by_windows(network, video, kept, config, device)
     seen = look(network, video, config, device)
-    try:
+    with _errors_name(video):
         instances = cluster_instances(seen.prediction, config.inference)
-    except ValueError as error:
-        raise ValueError(f"video {video.name!r}: {error}") from error
     return full_size_tracks(video, instances, seen, config.inference.interpolation)
+
+
+def _predict_by_windows(
+    network: Network,
+    video: Video,
+    kept: np.ndarray,
+    config: Config,
+    device: torch.device | str | None,
+) -> Tracks:
+    """Tracks from windows over the frames `kept`, of which there are more than in a clip."""
+    ends = window_ends(len(kept), config.data.clip_frames)
+    decoded = _decode(video, kept, config.data)
+    window: deque[tuple[Tensor, tuple[int, int]]] = deque(
+        maxlen=config.data.clip_frames
+    )  # the oldest leave
+
+    def found() -> Iterator[Instances]:
+        for before, end in pairwise([0, *ends]):
+            window.extend(islice(decoded, end - before))
+            with _errors_name(video):
+                frames = torch.cat([frame for frame, _ in window], dim=1)
+                prediction = predict_clip(network, frames, device)
+                yield cluster_instances(prediction, config.inference)
+
+    instances = stitch(found(), ends, config.inference.max_instances)
+    size = window[-1][1]
+    return _full_size(video, instances, kept, size, config.inference.interpolation)
 
 
 @dataclass(frozen=True)
@@ -80,10 +114,8 @@ def look(
     Arguments as `predict_video` takes them. Raises ValueError naming the video.
     """
     frames, indices, size = read_clip(video, config.data)
-    try:
+    with _errors_name(video):
         prediction, kept = merge_repeats(predict_clip(network, frames, device), indices)
-    except ValueError as error:
-        raise ValueError(f"video {video.name!r}: {error}") from error
     return Seen(prediction, kept, size)
 
 
@@ -98,9 +130,19 @@ def full_size_tracks(
         seen: which frames these are, and the size of the video.
         method: see `interpolate_ids`.
     """
+    return _full_size(video, instances, seen.kept, seen.size, method)
+
+
+def _full_size(
+    video: Video,
+    instances: Instances,
+    kept: np.ndarray,
+    size: tuple[int, int],
+    method: Literal["signed_distance", "nearest"],
+) -> Tracks:
     return Tracks(
         name=video.name,
-        ids=interpolate_ids(instances.ids, seen.kept, len(video), seen.size, method),
+        ids=interpolate_ids(instances.ids, kept, len(video), size, method),
         categories=instances.categories,
         scores=instances.scores,
         frame_names=video.frame_names,
@@ -120,7 +162,14 @@ def read_clip(video: Video, data: DataConfig) -> tuple[Tensor, np.ndarray, tuple
     """
     indices = spread_indices(len(video), data.clip_frames)
     kept, repeats = np.unique(indices, return_inverse=True)
-    frames: list[Tensor] = []
+    decoded = list(_decode(video, kept, data))
+    return torch.cat([decoded[k][0] for k in repeats], dim=1), indices, decoded[0][1]
+
+
+def _decode(
+    video: Video, kept: np.ndarray, data: DataConfig
+) -> Iterator[tuple[Tensor, tuple[int, int]]]:
+    """Frames one by one, float32, 3 x 1 x H x W as `data.size`, normalised; and their own size."""
     size: tuple[int, int] | None = None
     for t in kept:
         image = video.read_frames([t])
@@ -131,9 +180,7 @@ def read_clip(video: Video, data: DataConfig) -> tuple[Tensor, np.ndarray, tuple
                 f"frame {video.frame_names[kept[0]]} is {size[0]} x {size[1]}; give all one size"
             )
         size = (height, width)
-        frames.append(normalise(prepare_frames(image, data), data))
-    assert size is not None  # a Video has at least one frame
-    return torch.cat([frames[k] for k in repeats], dim=1), indices, size
+        yield normalise(prepare_frames(image, data), data), size
 
 
 def predict_clip(
@@ -207,6 +254,14 @@ def merge_repeats(
         semantic_logits=None if logits is None else mean(logits, dim=1),
     )
     return merged, kept
+
+
+@contextmanager
+def _errors_name(video: Video) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"video {video.name!r}: {error}") from error
 
 
 @contextmanager

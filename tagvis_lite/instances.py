@@ -22,7 +22,7 @@ from tagvis_lite.video import BACKGROUND, Prediction
 
 @dataclass(frozen=True)
 class Instances:
-    """The instances of one clip, numbered 1..N from the largest to the smallest.
+    """The instances of one clip or video, numbered 1..N from the largest to the smallest.
 
     Attributes:
         ids: uint8, T x h x w: 0 background, 1..N instances.
@@ -100,7 +100,7 @@ def cluster_instances(prediction: Prediction | Prepared, config: InferenceConfig
     Args:
         prediction: see `prepare`, or what it returned: clustering the same prediction
             with other settings then costs less, and the result is the same.
-        config: all but `interpolation` is used.
+        config: all but `interpolation`, `long_videos` and `window_stride` is used.
 
     Raises:
         ValueError: see `prepare`; NaN or infinity in the foreground's tags.
