@@ -54,7 +54,7 @@ READINGS: dict[str, dict[str, dict[str, Any]]] = {
     "D13 background": {"loss": {"background_as_instance": True}},
     "D16 probability": {"inference": {"score": "probability"}},
     "D18 nearest": {"inference": {"interpolation": "nearest"}},
-    "D18 windows": {"inference": {"long_videos": "windows", "window_stride": 2}},
+    "D18 windows": {"inference": {"long_videos": "windows"}},
     "D18 one run": {"data": {"drops": "one_run"}},
     "D18 every gap": {"data": {"drops": "every_gap"}},
     "D18 fixed stride": {"data": {"drops": "fixed_stride"}},
