@@ -11,6 +11,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -61,18 +62,17 @@ def decode_label_map(content: bytes, path: Path) -> np.ndarray:
 
 
 def _plain_indices(content: bytes) -> np.ndarray | None:
-    """Pixels of a whole PNG of 8-bit indices or greys whose rows are not filtered; else None.
+    """Pixels of a whole PNG of 8-bit indices or greys; None where Pillow has to decide.
 
-    Label maps are written so. Pillow, which decides about all other files, takes a third longer: it
-    copies the pixels out of the image piece by piece.
+    Declared as greys, and without palette, indices need no detour: OpenCV decodes them as they
+    are, in three quarters of the time that Pillow takes.
     """
     chunks: dict[bytes, list[bytes]] = {b"IHDR": [], b"IDAT": [], b"IEND": []}
     place = 8
     while place + 12 <= len(content):
         length, kind = struct.unpack_from(">I4s", content, place)
         body = content[place + 8 : place + 8 + length]
-        checksum = content[place + 8 + length : place + 12 + length]
-        if checksum != struct.pack(">I", zlib.crc32(kind + body)):
+        if content[place + 8 + length : place + 12 + length] != _checksum(kind + body):
             return None
         chunks.setdefault(kind, []).append(body)
         place += 12 + length
@@ -80,18 +80,19 @@ def _plain_indices(content: bytes) -> np.ndarray | None:
     if content[:8] != PNG_SIGNATURE or [*map(len, headers)] != [13] or not chunks[b"IEND"]:
         return None
     width, height, depth, colour, *rest = struct.unpack(">IIBBBBB", headers[0])
-    size = height * (width + 1)  # a byte in front of each row says how it is filtered
-    if depth != 8 or colour not in (0, 3) or any(rest) or not 0 < size < 2**28:
+    if depth != 8 or colour not in (0, 3) or any(rest) or not 0 < height * width < 2**28:
         return None
-    stream = zlib.decompressobj()
-    try:
-        pixels = stream.decompress(b"".join(chunks[b"IDAT"]), size + 1)
-    except zlib.error:
-        return None
-    if len(pixels) != size or not stream.eof:
-        return None
-    rows = np.frombuffer(pixels, np.uint8).reshape(height, width + 1)
-    return None if rows[:, 0].any() else np.ascontiguousarray(rows[:, 1:])
+    grey = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    parts = ((b"IHDR", grey), (b"IDAT", b"".join(chunks[b"IDAT"])), (b"IEND", b""))
+    plain = PNG_SIGNATURE + b"".join(
+        struct.pack(">I", len(body)) + kind + body + _checksum(kind + body) for kind, body in parts
+    )
+    ids: np.ndarray | None = cv2.imdecode(np.frombuffer(plain, np.uint8), cv2.IMREAD_UNCHANGED)
+    return ids
+
+
+def _checksum(chunk: bytes) -> bytes:
+    return struct.pack(">I", zlib.crc32(chunk))
 
 
 def _opened_label_map(path: Path, *, decode: bool, content: bytes | None = None) -> Image.Image:

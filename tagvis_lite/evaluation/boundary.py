@@ -51,14 +51,12 @@ def boundary_reach(height: int, width: int) -> int:
 def on_boundary(ids: np.ndarray) -> np.ndarray:
     """Pixels on the boundary of any label of a uint8 H x W label map, or mask: bool, H x W."""
     # Morphology ignores what lies outside the frame. So does the definition.
-    differs: np.ndarray = cv2.dilate(ids, _WINDOW, anchor=(0, 0)) != cv2.erode(
-        ids, _WINDOW, anchor=(0, 0)
-    )
-    return differs
+    range_of_ids = cv2.morphologyEx(ids, cv2.MORPH_GRADIENT, _WINDOW, anchor=(0, 0))
+    return range_of_ids.astype(bool)
 
 
 class BoundaryCounter:
-    """Counts boundary pixels, and those with a match, in frames of one size.
+    """Counts boundary pixels, and those with a match, in frames of H x W.
 
     It keeps its working memory between frames: for frames this small, asking the system for
     fresh memory takes longer than the counting.
@@ -76,8 +74,9 @@ class BoundaryCounter:
         """Count for all pairs of objects and proposals of one frame.
 
         Args:
-            ground_truth: H x W uint8, ids 0 (background) to `num_objects`; no void.
-            result: H x W uint8, ids 0 to `num_proposals`, zero where the ground truth was void.
+            ground_truth: uint8, ids 0 (background) to `num_objects`, no void; a frame, or a box of
+                it that has background around all labels where the frame does.
+            result: of the same shape, uint8, ids 0 to `num_proposals`, zero where the ground truth was void.
             num_objects: G, at most 32.
             num_proposals: P, at most 32.
         """

@@ -243,6 +243,10 @@ def _count_sequence(
         if num_objects == 0:
             continue
 
+        # Around the box of all labels there is background, which counts nothing.
+        x, y, width, height = cv2.boundingRect(cv2.max(truth, proposed))
+        box = slice(max(y - 1, 0), y + height + 1), slice(max(x - 1, 0), x + width + 1)
+        truth, proposed = (np.ascontiguousarray(ids[box]) for ids in (truth, proposed))
         present = int(proposed.max())
         table = _contingency_table(truth, proposed, num_objects + 1, present + 1)
         counts.object_areas[:, column] = table.sum(axis=1)[1:]
