@@ -1,9 +1,10 @@
-"""How long J&F takes, against the definition written out (tests/evaluation/literal_davis.py).
+"""How long J&F takes, against the definition written out (tagvis_lite/paper/davis.py).
 
     python benchmarks/davis_evaluation.py
 
-Both score the same folders of PNGs, 854 x 480, drawn here: outlines that move and wobble. A run is
-a process of its own, on one thread; the two take turns, and ratios are medians over the turns. Time
+Both score the same folders of PNGs, 854 x 480, drawn here: outlines that move and wobble. With
+TAGVIS_REAL_DATA, also sequences of DAVIS 2016, against their masks eroded and shifted. A run is a
+process of its own, on one thread; the two take turns, and ratios are medians over the turns. Time
 is processor time from the first file to the last score, so other work on the machine hardly
 matters; starting Python is left out. Memory is the peak of the whole process. The scores of the
 two are compared, bit by bit, at every turn.
@@ -15,6 +16,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -38,10 +40,11 @@ class Case:
     proposals: int
     frames: int
     literal: bool = True
+    sequence: str = "blobs"
 
     @property
     def name(self) -> str:
-        return f"{self.objects}-{self.proposals}-{self.frames}"
+        return f"{self.sequence}-{self.objects}-{self.proposals}-{self.frames}"
 
 
 CASES = [
@@ -55,6 +58,8 @@ CASES = [
     Case(20, 20, 52, literal=False),
     Case(20, 20, 104, literal=False),
 ]
+REAL_DATA = os.environ.get("TAGVIS_REAL_DATA")
+REAL_CASES = [Case(1, 1, 40, sequence=name) for name in ("blackswan", "dance-twirl", "drift-turn")]
 
 
 def main() -> None:
@@ -74,7 +79,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for case in CASES:
             draw(case, Path(folder))
-        for case in CASES:
+        for case in REAL_CASES if REAL_DATA else []:
+            copy_real(case, Path(REAL_DATA), Path(folder))
+        for case in [*CASES, *REAL_CASES] if REAL_DATA else CASES:
             rows.append(measure(case, Path(folder), arguments.turns))
     record("davis_evaluation", {"turns": arguments.turns, "rows": rows})
     print_table(rows)
@@ -97,6 +104,20 @@ def draw(case: Case, folder: Path) -> None:
         write_label_map(folder / case.name / "results" / "blobs" / f"{t:05d}.png", ids)
     frames = np.zeros((case.frames, HEIGHT, WIDTH, 3), np.uint8)
     write_davis(folder / case.name / "DAVIS", [Video("blobs", frames, truth)], "val")
+
+
+def copy_real(case: Case, data: Path, folder: Path) -> None:
+    """The first masks of a sequence, and the same, eroded and shifted by five pixels, as results."""
+    from tagvis_lite.data.label_maps import write_label_map
+
+    truth = folder / case.name / "DAVIS" / case.sequence
+    truth.mkdir(parents=True)
+    masks = sorted((data / "DAVIS-2016" / "Annotations" / "480p" / case.sequence).glob("*.png"))
+    for path in masks[: case.frames]:
+        shutil.copy(path, truth)
+        mask = (cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) > 0).astype(np.uint8)
+        result = np.roll(cv2.erode(mask, np.ones((5, 5), np.uint8)), (3, -4), (0, 1))
+        write_label_map(folder / case.name / "results" / case.sequence / path.name, result)
 
 
 def outline(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -128,17 +149,21 @@ def run(which: str, root: Path, results: Path) -> dict[str, object]:
     cv2.setNumThreads(1)
     if which == "ours":
         from tagvis_lite.evaluation.davis import evaluate_davis_files
+        from tagvis_lite.evaluation.protocols import SINGLE_OBJECT, UNSUPERVISED
     else:
         from tagvis_lite.paper import davis as literal_davis
     imports_mb = peak_mb()
+    real = not (root / "ImageSets").is_dir()
     start = time.process_time()
     if which == "ours":
-        table = list(evaluate_davis_files(root, results).global_table().values())
+        protocol = SINGLE_OBJECT if real else UNSUPERVISED
+        table = list(evaluate_davis_files(root, results, protocol).global_table().values())
     else:
-        names = sorted(path.name for path in (results / "blobs").iterdir())
-        annotations = root / "Annotations_unsupervised" / "480p" / "blobs"
-        truth = literal_davis.read_ids([annotations / name for name in names])
-        result = literal_davis.read_ids([results / "blobs" / name for name in names])
+        (folder,) = results.iterdir()
+        paths = sorted(folder.iterdir())[1:-1] if real else sorted(folder.iterdir())
+        annotations = root if real else root / "Annotations_unsupervised" / "480p"
+        truth = literal_davis.read_ids([annotations / folder.name / p.name for p in paths], real)
+        result = literal_davis.read_ids(paths)
         table = literal_davis.global_table([literal_davis.evaluate(truth, result)])
     seconds = time.process_time() - start
     return {
@@ -199,10 +224,10 @@ def start(which: str, folder: Path) -> dict[str, float]:
 
 def print_table(rows: list[dict[str, object]]) -> None:
     print(
-        "| objects | proposals | frames | definition, ms a frame | ours, ms a frame | ratio "
+        "| sequence | objects | proposals | frames | definition, ms a frame | ours, ms a frame | ratio "
         "(lowest to highest) | definition, peak MB | ours, peak MB (imports alone) |"
     )
-    print("|--:|--:|--:|--:|--:|--:|--:|--:|")
+    print("|:--|--:|--:|--:|--:|--:|--:|--:|--:|")
     for row in rows:
         literal_ms, ratio, literal_mb = "-", "-", "-"
         if row["literal"]:
@@ -210,7 +235,7 @@ def print_table(rows: list[dict[str, object]]) -> None:
             literal_mb = f"{row['literal_peak_mb']:.0f}"
             ratio = f"{row['ratio']:.1f} ({row['ratio_lowest']:.1f} to {row['ratio_highest']:.1f})"
         print(
-            f"| {row['objects']} | {row['proposals']} | {row['frames']} | {literal_ms} "
+            f"| {row['sequence']} | {row['objects']} | {row['proposals']} | {row['frames']} | {literal_ms} "
             f"| {row['ours_ms_per_frame']:.1f} | {ratio} | {literal_mb} "
             f"| {row['ours_peak_mb']:.0f} ({row['ours_imports_mb']:.0f}) |"
         )

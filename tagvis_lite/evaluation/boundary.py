@@ -76,7 +76,7 @@ class BoundaryCounter:
         Args:
             ground_truth: uint8, ids 0 (background) to `num_objects`, no void; a frame, or a box of
                 it that has background around all labels where the frame does.
-            result: of the same shape, uint8, ids 0 to `num_proposals`, zero where the ground truth was void.
+            result: of the same shape, uint8, ids 0 to `num_proposals`; no void either.
             num_objects: G, at most 32.
             num_proposals: P, at most 32.
         """
