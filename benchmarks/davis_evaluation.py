@@ -107,7 +107,7 @@ def draw(case: Case, folder: Path) -> None:
 
 
 def copy_real(case: Case, data: Path, folder: Path) -> None:
-    """The first masks of a sequence, and the same, eroded and shifted by five pixels, as results."""
+    """The first masks of a sequence, and as results the same, eroded and shifted."""
     from tagvis_lite.data.label_maps import write_label_map
 
     truth = folder / case.name / "DAVIS" / case.sequence
@@ -224,8 +224,8 @@ def start(which: str, folder: Path) -> dict[str, float]:
 
 def print_table(rows: list[dict[str, object]]) -> None:
     print(
-        "| sequence | objects | proposals | frames | definition, ms a frame | ours, ms a frame | ratio "
-        "(lowest to highest) | definition, peak MB | ours, peak MB (imports alone) |"
+        "| sequence | objects | proposals | frames | definition, ms a frame | ours, ms a frame "
+        "| ratio (lowest to highest) | definition, peak MB | ours, peak MB (imports alone) |"
     )
     print("|:--|--:|--:|--:|--:|--:|--:|--:|--:|")
     for row in rows:
@@ -235,8 +235,8 @@ def print_table(rows: list[dict[str, object]]) -> None:
             literal_mb = f"{row['literal_peak_mb']:.0f}"
             ratio = f"{row['ratio']:.1f} ({row['ratio_lowest']:.1f} to {row['ratio_highest']:.1f})"
         print(
-            f"| {row['sequence']} | {row['objects']} | {row['proposals']} | {row['frames']} | {literal_ms} "
-            f"| {row['ours_ms_per_frame']:.1f} | {ratio} | {literal_mb} "
+            f"| {row['sequence']} | {row['objects']} | {row['proposals']} | {row['frames']} "
+            f"| {literal_ms} | {row['ours_ms_per_frame']:.1f} | {ratio} | {literal_mb} "
             f"| {row['ours_peak_mb']:.0f} ({row['ours_imports_mb']:.0f}) |"
         )
 
