@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from tagvis_lite.commands.parsing import command_of
@@ -37,8 +38,14 @@ USER_ERRORS = (ValueError, OSError, MemoryError)
 """A user's mistakes: reported without a traceback."""
 
 
+def warning_line(message: Warning | str, *where: object, **_: object) -> str:
+    """A warning as a user reads it: what it is about, not which line of the code said it."""
+    return f"tagvis: warning: {' '.join(str(message).split())}\n"
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """Run one command; exit code 2 after a mistake that the user can mend."""
+    warnings.formatwarning = warning_line
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what it finds is in our errors
     try:
         try:

@@ -17,12 +17,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from lightning_fabric import Fabric
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
@@ -30,6 +29,9 @@ from tagvis_lite.atomic import replacing
 from tagvis_lite.config import Config, config_from_dict, config_to_dict
 from tagvis_lite.model.network import TagVIS
 from tagvis_lite.video import Frames, Video
+
+if TYPE_CHECKING:  # it takes seconds, and a prediction needs none of it
+    from lightning_fabric import Fabric
 
 # ---------------------------------------------------------------- whose folder
 
@@ -142,10 +144,13 @@ def shipped(name: str) -> Path:
         FileNotFoundError: it is in neither place.
     """
     package = Path(__file__).resolve().parent
-    for folder in (package / "_data", package.parent / "data"):
-        if (folder / name).exists():
-            return folder / name
-    raise FileNotFoundError(f"{name} did not come with this installation of tagvis-lite")
+    places = [folder / name for folder in (package / "_data", package.parent / "data")]
+    for path in places:
+        if path.exists():
+            return path
+    beside = [file for path in places for file in sorted(path.parent.glob(f"*{path.suffix}"))]
+    there = f"; there are {', '.join(path.name for path in beside)}" if beside else ""
+    raise FileNotFoundError(f"{name} did not come with this installation of tagvis-lite{there}")
 
 
 def read_json(path: Path) -> Any:
@@ -199,13 +204,16 @@ def load_network(path: str | Path) -> tuple[TagVIS, Config]:
     """Read what `save_network` wrote: the network, float32 in evaluation mode, and its config.
 
     Args:
-        path: of a safetensors file, or the name of weights that ship, such as "toy".
+        path: of a safetensors file or of the folder of a run, or the name of weights that ship:
+            "toy" or "toy2".
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: not a safetensors file of this package, or weights that do not fit its config.
     """
-    if isinstance(path, str) and not Path(path).suffix:
+    if Path(path).is_dir():
+        path = Path(path) / "best.safetensors"
+    elif isinstance(path, str) and path.isidentifier() and not Path(path).exists():
         path = shipped(f"checkpoints/{path}.safetensors")
     path = Path(path)
     if not path.is_file():

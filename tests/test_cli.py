@@ -432,6 +432,18 @@ MISTAKES = {
         f"evaluate youtube-vis {YOUTUBE_GT} {{w}}/none.json",
         "{w}/none.json",
     ),
+    "results that are not there": (
+        f"evaluate davis {{w}}/davis {{w}}/perfect {{w}}/none {DAVIS_TEST}",
+        "{w}/none: no such results",
+    ),
+    "scores into a file": (
+        f"evaluate davis {{w}}/davis {{w}}/perfect {DAVIS_TEST} --out {{w}}/cut.json",
+        "{w}/cut.json is a file",
+    ),
+    "AP into a file": (
+        f"evaluate youtube-vis {YOUTUBE_GT} {{w}}/unknown.json --out {{w}}/cut.json",
+        "{w}/cut.json is a file",
+    ),
     "truncated json": (
         f"evaluate youtube-vis {YOUTUBE_GT} {{w}}/cut.json",
         "{w}/cut.json",
@@ -637,6 +649,25 @@ def test_libraries_add_nothing_to_the_one_line(wrong: Path, tmp_path: Path) -> N
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"tagvis: {wrong}/text.mp4 cannot be read as a video")
+
+
+def test_a_warning_is_a_line_and_a_tilde_is_home(wrong: Path, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (40, 32, 48, 3), np.uint8)
+    write_video_file(tmp_path / "cut.mp4", noise, fps=25)
+    whole = (tmp_path / "cut.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: 2 * len(whole) // 3])
+    words = f"--out=~/out --checkpoint {wrong}/tiny.safetensors"
+    done = program(
+        *f"predict ~/cut.mp4 {words}".split(),
+        capture_output=True,
+        env={**os.environ, "HOME": str(tmp_path), "USERPROFILE": str(tmp_path)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(
+        f"^tagvis: warning: {tmp_path}/cut.mp4 .* 40 frames are read$", done.stderr, re.M
+    )
+    assert ".py" not in done.stderr
+    assert (tmp_path / "out" / "results.zip").is_file()
 
 
 def test_a_reader_that_has_had_enough_is_no_error() -> None:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 
+from tagvis_lite.commands.options import weights_file
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.evaluation.davis import evaluate_davis
 from tagvis_lite.inference import predict_video
-from tagvis_lite.runs import load_network, shipped
+from tagvis_lite.runs import load_network, save_network, shipped
 
 MAX_BYTES = 10_000_000
 ATLEAST = {"toy": 0.65, "toy2": 0.8}
@@ -25,6 +27,16 @@ shipped_weights = pytest.mark.parametrize("name", ATLEAST)
 def test_a_name_that_did_not_come_along_is_named() -> None:
     with pytest.raises(FileNotFoundError, match=r"no-such-file.*did not come with"):
         shipped("no-such-file")
+    for wrong in (lambda: load_network("toy3"), lambda: weights_file(Path("toy3"))):
+        with pytest.raises(FileNotFoundError, match=r"toy3.*there are toy\.safe.*, toy2\.safe"):
+            wrong()
+
+
+def test_weights_have_the_same_names_in_python_and_on_the_command_line(tmp_path: Path) -> None:
+    assert weights_file(Path("toy2")) == shipped("checkpoints/toy2.safetensors")
+    save_network(tmp_path / "best.safetensors", *load_network("toy2"))
+    assert load_network(tmp_path)[1] == load_network(str(tmp_path))[1] == load_network("toy2")[1]
+    assert weights_file(tmp_path) == tmp_path / "best.safetensors"
 
 
 def test_what_ships_lies_beside_or_inside_the_package() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from tyro.conf import Positional, arg
 
+from tagvis_lite.commands.check import folder_problems, refuse
 from tagvis_lite.commands.options import Results, Root, Split
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def evaluate_davis(
 
     chosen = PROTOCOLS[protocol]
     methods = method_names(results)
+    look_before(methods.values(), out)
     scores = {
         name: evaluate_davis_files(
             root,
@@ -119,11 +121,13 @@ def evaluate_youtube_vis(
     from tagvis_lite.evaluation.youtube_vis import evaluate_parsed, youtube_vis_protocol
     from tagvis_lite.evaluation.youtube_vis_submission import read_results
 
+    methods = method_names(results)
+    look_before(map(results_file, methods.values()), out)
     whole = read_annotations(annotation_file(root, split))
     name = youtube_vis_protocol(whole, protocol)
     scored = restrict(whole, sequences, categories)
     scores, lost = {}, {}
-    for method, path in method_names(results).items():
+    for method, path in methods.items():
         file = results_file(path)
         predictions = parse_predictions(read_results(file), whole, str(file))
         scores[method] = evaluate_parsed(scored, predictions)
@@ -193,6 +197,12 @@ def check_youtube_vis(root: Root, results: Results, split: Split = None) -> None
     from tagvis_lite.evaluation.youtube_vis_submission import check_results
 
     report(check_results(annotation_file(root, split), results_file(results)))
+
+
+def look_before(results: Iterable[Path], out: Path | None) -> None:
+    """Refuse, all at once and before anything is scored, what is not there or cannot be written."""
+    missing = [f"{path}: no such results" for path in results if not path.exists()]
+    refuse(missing + (folder_problems(out) if out is not None else []))
 
 
 def report(findings: Sequence[Finding]) -> None:

@@ -42,7 +42,9 @@ Precision = Annotated[
 ]
 Checkpoint = Annotated[
     Path | None,
-    arg(help="weights, or the folder of a run; the toy weights of the package when not given."),
+    arg(
+        help="weights, the folder of a run, or the name of weights that ship: toy (default), toy2."
+    ),
 ]
 Fields = Annotated[Config, arg(name="")]
 """The profile, and every field of the config by name."""
@@ -52,12 +54,13 @@ def weights_file(checkpoint: Path | None) -> Path:
     """The file of weights that `--checkpoint` means.
 
     Raises:
-        FileNotFoundError: a folder without best.safetensors.
+        FileNotFoundError: a folder without best.safetensors, or a name without weights.
     """
-    if checkpoint is None:
+    name = "toy" if checkpoint is None else str(checkpoint)
+    if checkpoint is None or (name.isidentifier() and not checkpoint.exists()):
         from tagvis_lite.runs import shipped
 
-        return shipped("checkpoints/toy.safetensors")
+        return shipped(f"checkpoints/{name}.safetensors")
     if not checkpoint.is_dir():
         return checkpoint
     best = checkpoint / "best.safetensors"

@@ -9,6 +9,7 @@ from contextlib import redirect_stderr
 from difflib import get_close_matches
 from functools import partial, wraps
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 Commands = Mapping[str, tuple[str, str]]
@@ -27,6 +28,8 @@ def command_of(words: Sequence[str], commands: Commands) -> Callable[[], None]:
     for word in words:
         if any("\ud800" <= letter <= "\udfff" for letter in word):  # some libraries crash
             raise ValueError(f"{word!r} is no UTF-8: rename the file or folder")
+    # a shell leaves --out=~/results as it is, and a folder named '~' is a trap
+    words = [re.sub(r"(^|(?<==))~(?=/)", lambda _: str(Path.home()), word) for word in words]
     name = next((n for n in (" ".join(words[:2]), *words[:1]) if n in commands), None)
     if name is None:
         return partial(print, _help(words, commands))

@@ -184,7 +184,7 @@ def predict_to_files(
     ]
     for name in ("results.json", "results.zip"):
         write_results(out / name, results)
-    write_davis_zip(out / "davis", out / "davis.zip")
+    write_davis_zip(out / "davis", out / "davis.zip", list(parts))
     for video in tqdm(videos, desc="overlays", unit="video", mininterval=1.0, disable=None):
         _write_overlay(video, out)
     return len(waiting)

@@ -37,11 +37,12 @@ def write_davis_result(tracks: Tracks, results_dir: str | Path) -> None:
         write_label_map(Path(results_dir) / tracks.name / f"{name}.png", ids)
 
 
-def write_davis_zip(results_dir: str | Path, path: str | Path) -> None:
-    """Pack the sequences of a folder as they are uploaded; the same files make the same zip."""
+def write_davis_zip(results_dir: str | Path, path: str | Path, sequences: Sequence[str]) -> None:
+    """Pack these sequences of a folder as they are uploaded; the same files make the same zip."""
     folder = Path(results_dir)
+    files = [file for name in sequences for file in (folder / name).glob("*.png")]
     with replacing(Path(path)) as temporary, ZipFile(temporary, "w") as archive:
-        for file in sorted(folder.glob("*/*.png")):
+        for file in sorted(files):
             member = ZipInfo(file.relative_to(folder).as_posix())  # without the time of day
             archive.writestr(member, file.read_bytes(), ZIP_STORED)
 

@@ -127,6 +127,15 @@ def test_videos_are_numbered_from_1_without_ids(tmp_path: Path) -> None:
     assert [entry["video_id"] for entry in results] == [1, 1, 2, 2, 3, 3]
 
 
+def test_what_is_to_submit_holds_the_videos_of_now_alone(tmp_path: Path) -> None:
+    """Of another split in the same folder, say; what was predicted before stays in the folder."""
+    predict(tmp_path, VIDEOS[:1])
+    predict(tmp_path, VIDEOS[1:])
+    with ZipFile(tmp_path / "davis.zip") as archive:
+        assert {name.split("/")[0] for name in archive.namelist()} == {"b", "c"}
+    assert predict(tmp_path, VIDEOS) == 0
+
+
 def test_a_video_without_instances_has_empty_maps_and_no_results(tmp_path: Path) -> None:
     empty = Video("empty", np.zeros((T, SIZE, SIZE, 3), np.uint8))
     assert predict(tmp_path, [empty]) == 1

@@ -185,8 +185,8 @@ def test_what_is_written_is_read_back_and_zipped(root: Path, tmp_path: Path) -> 
     for name, length in LENGTHS.items():
         written[name] = rng.integers(0, 21, (length, HEIGHT, WIDTH), np.uint8)
         write_davis_result(tracks(name, written[name]), tmp_path / "r")
-    write_davis_zip(tmp_path / "r", tmp_path / "r.zip")
-    write_davis_zip(tmp_path / "r", tmp_path / "again.zip")
+    write_davis_zip(tmp_path / "r", tmp_path / "r.zip", list(LENGTHS))
+    write_davis_zip(tmp_path / "r", tmp_path / "again.zip", list(reversed(LENGTHS)))
     assert (tmp_path / "r.zip").read_bytes() == (tmp_path / "again.zip").read_bytes()
     assert check(root, tmp_path / "r.zip") == []
     for path in (tmp_path / "r", tmp_path / "r.zip"):
