@@ -103,6 +103,31 @@ def test_grey_and_1_bit_label_maps(tmp_path: Path, ids: np.ndarray) -> None:
         assert np.array_equal(read_label_map(path), np.asarray(image))
 
 
+@moderate
+@given(ids=LABEL_MAPS, transparent=st.integers(0, 255))
+def test_ids_are_those_of_the_file_whatever_its_palette_and_row_filters(
+    tmp_path: Path, ids: np.ndarray, transparent: int
+) -> None:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    height, width = ids.shape
+    # Each row as its difference to the one above: filter 2.
+    rows = np.insert(np.diff(ids, axis=0, prepend=np.zeros((1, width), np.uint8)), 0, 2, axis=1)
+    path = tmp_path / "map.png"
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0))
+        + chunk(b"PLTE", bytes([7, 7, 7]) * 256)
+        + chunk(b"tRNS", bytes([255] * transparent + [0]))
+        + chunk(b"IDAT", zlib.compress(rows.tobytes()))
+        + chunk(b"IEND", b"")
+    )
+    assert np.array_equal(read_label_map(path), ids)
+
+
 def grey_png_of_4_bits(path: Path) -> None:
     """Two pixels, grey levels 1 and 2 of 15, which decoders turn into 17 and 34."""
 
