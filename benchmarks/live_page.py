@@ -26,7 +26,7 @@ from playwright.sync_api import Page, sync_playwright
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "docs" / "_ext"))
 from live import build
 
-STROKES, MOVES, PAUSE = 10, 45, 1 / 30
+STROKES, MOVES, PAUSE = 3, 45, 1 / 30
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 LONG_TASKS = """() => {
   window.long = [];
