@@ -289,6 +289,14 @@ def annotation_file(path: Path, split: str | None) -> Path:
     if not path.is_dir():
         return path
     splits = youtube_vis_splits(path)
+    if not splits:
+        davis = (path / "ImageSets").is_dir()
+        there = (
+            "it is a DAVIS root: say davis in place of youtube-vis"
+            if davis
+            else "give the file itself"
+        )
+        raise FileNotFoundError(f"{path} holds no annotations of YouTube-VIS; {there}")
     split = split or held_out_split(path)
     if split not in splits:
         raise FileNotFoundError(

@@ -295,6 +295,8 @@ def _wrong_layout(root: Path, protocol: DavisProtocol, resolution: str) -> str:
             f"sequence: give {root / 'Annotations' / resolution}, or choose --protocol "
             f"{UNSUPERVISED.name}"
         )
+    if next(root.glob("*/instances.json"), None):
+        return f"{root} is a YouTube-VIS root: tagvis evaluate youtube-vis"
     inside = next((path.parent for path in root.glob("*/ImageSets")), None)
     meant = f"did you mean {inside}?" if inside else "to score two folders: --protocol masks"
     return f"{root} is no DAVIS root, which holds ImageSets; {meant}"
