@@ -148,6 +148,7 @@ TABLE: list[tuple[str, str, list[str]]] = [
     (RESULTS, f"truncate_masks/{LABELS}", ["00000.png", "truncated"]),
     (SUBMIT, "missing", ["{b}/missing", "no such folder"]),
     (CHECK, "missing", ["{b}/missing", "no such folder"]),
+    (f"{CHECK} --checkpoint {{b}}/none.pt --device gpu", "missing", ["no such", "none.pt", "gpu"]),
     (CHECK, "notes", ["{b}/notes", "no image"]),
     (COMPOSITE, "missing", ["{b}/missing", "no such folder"]),
     (COMPOSITE, "notes", ["{b}/notes/JPEGImages/480p", "no such folder"]),

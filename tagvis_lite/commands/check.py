@@ -31,10 +31,11 @@ def check(
         out: folder that results are to be written to.
         fast: read only headers and ends of files; damage in between is not found.
     """
-    from tagvis_lite.data.check import check_path
+    from tagvis_lite.data.check import SplitReport, check_path
 
     start = time.perf_counter()
-    reports = check_path(input.expanduser(), fast=fast)
+    reports: list[SplitReport] = []
+    no_data = problems_of(lambda: reports.extend(check_path(input.expanduser(), fast=fast)))
     seconds = time.perf_counter() - start
     problems = [problem for report in reports for problem in report.problems]
     problems += problems_of(lambda: device_named(device))
@@ -42,6 +43,8 @@ def check(
         problems += folder_problems(out)
     if checkpoint is not None:
         problems += problems_of(lambda: _load(checkpoint))
+    if no_data:
+        refuse(no_data + problems)
     for problem in problems:
         print(problem)
     for report in reports:
