@@ -160,6 +160,7 @@ def run_config(steps: int, seed: int, size: tuple[int, int], channels: int) -> C
         steps=steps,
         seed=seed,
         precision="bf16-mixed",
+        channels_last=True,
         validate_every=max(1, min(500, steps // 4)),
     )
     return replace(
