@@ -62,7 +62,9 @@ def main() -> None:
         for score in ("probability_and_compactness", "probability"):
             chosen = replace(inference, score=score)
             tracks = [
-                full_size_tracks(v, cluster_instances(s.prediction, chosen), s, "signed_distance")
+                full_size_tracks(
+                    v, cluster_instances(s.prediction, chosen), s.kept, s.size, "signed_distance"
+                )
                 for v, s in zip(videos, seen, strict=True)
             ]
             row[f"AP, {score}"] = youtube_vis.evaluate_tracks(videos, tracks).AP

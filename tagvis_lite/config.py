@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal
 from tyro.conf import Suppress  # an option that the command line does not have
 
 from tagvis_lite.ranges import (
+    Coefficient,
     Count,
     Deviation,
     Range,
@@ -202,6 +203,9 @@ class InferenceConfig(Ranged):
     it, or overlapping `windows` of it, linked where they overlap (D18)."""
     window_stride: Count = 1
     """Every so many frames of the video is one of a window."""
+    trust: tuple[Coefficient, Coefficient, Coefficient, Coefficient] | None = None
+    """Weights of the estimate of how far to believe an instance (D27): a constant, valley depth,
+    foreground probability and stability in a mirror. None spares a second pass of the network."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
     Video ──read_clip──▶ frames ──predict_clip──▶ Prediction ──merge_repeats──▶ Seen
     Seen ──cluster_instances──▶ label maps of the frames seen ──interpolate_ids──▶ Tracks
 
-`look` is the first row, `predict_video` both; each stage can be called or timed on its own.
+`look` is the first row, `predict_video` both; each stage can be called or timed on its own. Where
+the weights come with a calibration, each instance is given a trust (trust.py).
 Instead of spread frames, `predict_video` takes a long video by windows where the config says so.
 """
 
@@ -22,8 +23,9 @@ from torch import Tensor, nn
 
 from tagvis_lite.clips import normalise, prepare_frames, spread_indices
 from tagvis_lite.config import Config, DataConfig
-from tagvis_lite.instances import Instances, cluster_instances
+from tagvis_lite.instances import Instances, cluster_instances, prepare
 from tagvis_lite.interpolation import interpolate_ids
+from tagvis_lite.trust import evidence, trust
 from tagvis_lite.video import Prediction, Tracks, Video
 from tagvis_lite.windows import stitch, window_ends
 
@@ -57,21 +59,55 @@ def predict_video(
     """
     kept = np.union1d(np.arange(0, len(video), config.inference.window_stride), len(video) - 1)
     if config.inference.long_videos == "windows" and len(kept) > config.data.clip_frames:
-        return _predict_by_windows(network, video, kept, config, device)
-    seen = look(network, video, config, device)
-    with _errors_name(video):
-        instances = cluster_instances(seen.prediction, config.inference)
-    return full_size_tracks(video, instances, seen, config.inference.interpolation)
+        instances, size = _by_windows(network, video, kept, config, device)
+    else:
+        frames, indices, size = read_clip(video, config.data)
+        with _errors_name(video):
+            instances, kept = find_instances(network, frames, indices, config, device)
+    return full_size_tracks(video, instances, kept, size, config.inference.interpolation)
 
 
-def _predict_by_windows(
+def find_instances(
+    network: Network,
+    frames: Tensor,
+    indices: np.ndarray,
+    config: Config,
+    device: torch.device | str | None = None,
+) -> tuple[Instances, np.ndarray]:
+    """The instances of one clip, each with its trust where the config has weights for it (D27).
+
+    Trust takes a second pass of the network, over the clip in a mirror.
+
+    Args:
+        network: see `predict_video`.
+        frames: float32, 3 x T x H x W.
+        indices: T, the source frame of each; see `merge_repeats`.
+        config: inference is used.
+        device: see `predict_video`.
+
+    Returns:
+        Instances of the K different frames, and which these are, int64, K.
+    """
+    prediction, kept = merge_repeats(predict_clip(network, frames, device), indices)
+    prepared = prepare(prediction)
+    instances = cluster_instances(prepared, config.inference)
+    if config.inference.trust and instances.modes:
+        mirrored, _ = merge_repeats(predict_clip(network, frames.flip(-1), device), indices)
+        mirror_ids = cluster_instances(mirrored, config.inference).ids[..., ::-1]
+        found = evidence(prepared, instances, mirror_ids, config.inference.bandwidth)
+        weights = config.inference.trust
+        instances = replace(instances, trust={n: trust(x, weights) for n, x in found.items()})
+    return instances, kept
+
+
+def _by_windows(
     network: Network,
     video: Video,
     kept: np.ndarray,
     config: Config,
     device: torch.device | str | None,
-) -> Tracks:
-    """Tracks from windows over the frames `kept`, of which there are more than in a clip."""
+) -> tuple[Instances, tuple[int, int]]:
+    """Instances of the frames `kept`, more than in a clip, by windows; and the video's own size."""
     ends = window_ends(len(kept), config.data.clip_frames)
     decoded = _decode(video, kept, config.data)
     window: deque[tuple[Tensor, tuple[int, int]]] = deque(
@@ -83,12 +119,10 @@ def _predict_by_windows(
             window.extend(islice(decoded, end - before))
             with _errors_name(video):
                 frames = torch.cat([frame for frame, _ in window], dim=1)
-                prediction = predict_clip(network, frames, device)
-                yield cluster_instances(prediction, config.inference)
+                numbers = np.arange(frames.shape[1])
+                yield find_instances(network, frames, numbers, config, device)[0]
 
-    instances = stitch(found(), ends, config.inference.max_instances)
-    size = window[-1][1]
-    return _full_size(video, instances, kept, size, config.inference.interpolation)
+    return stitch(found(), ends, config.inference.max_instances), window[-1][1]
 
 
 @dataclass(frozen=True)
@@ -120,32 +154,28 @@ def look(
 
 
 def full_size_tracks(
-    video: Video, instances: Instances, seen: Seen, method: Literal["signed_distance", "nearest"]
-) -> Tracks:
-    """Tracks of all frames at the size of the video, from instances in the frames that were seen.
-
-    Args:
-        video: whose name and frame names the tracks get.
-        instances: ids K x h x w of the frames `seen.kept`.
-        seen: which frames these are, and the size of the video.
-        method: see `interpolate_ids`.
-    """
-    return _full_size(video, instances, seen.kept, seen.size, method)
-
-
-def _full_size(
     video: Video,
     instances: Instances,
     kept: np.ndarray,
     size: tuple[int, int],
     method: Literal["signed_distance", "nearest"],
 ) -> Tracks:
+    """Tracks of all frames at the size of the video, from instances in the frames that were seen.
+
+    Args:
+        video: whose name and frame names the tracks get.
+        instances: ids K x h x w of the frames `kept`.
+        kept: which frames these are, ascending.
+        size: height and width of the video's own frames.
+        method: see `interpolate_ids`.
+    """
     return Tracks(
         name=video.name,
         ids=interpolate_ids(instances.ids, kept, len(video), size, method),
         categories=instances.categories,
         scores=instances.scores,
         frame_names=video.frame_names,
+        trust=instances.trust,
     )
 
 

@@ -9,7 +9,7 @@ their density is one instance, already followed through all frames.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -29,12 +29,14 @@ class Instances:
         categories: semantic class (>= 1) of each instance id.
         scores: confidence in [0, 1] of each instance id.
         modes: tag at which each instance's tags are densest: a float, or float64, K.
+        trust: of each instance, see trust.py; empty where the weights have no calibration.
     """
 
     ids: np.ndarray
     categories: Mapping[int, int]
     scores: Mapping[int, float]
     modes: Mapping[int, float | np.ndarray]
+    trust: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ Share = Annotated[float, Range(at_least=0, at_most=1)]
 Width = Annotated[int, Range(at_least=2, at_most=2**31 - 1)]
 Scale = Annotated[int, Range(at_least=2, multiple_of=2)]
 Deviation = Annotated[float, Range(above=0)]
+Coefficient = Annotated[float, Range(at_least=-1000, at_most=1000)]
 
 
 def fits(value: object, hint: Any) -> bool:

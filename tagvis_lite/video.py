@@ -219,6 +219,8 @@ class Tracks:
         categories: category id of each instance id.
         scores: confidence in [0, 1] of each instance id.
         frame_names: T file stems; counted from 0 when not given.
+        trust: estimated probability that each instance covers an object, where the weights come
+            with a calibration (trust.py).
 
     Raises:
         ValueError: wrong dtype or shape, or an id in the label map without category or score.
@@ -229,6 +231,7 @@ class Tracks:
     categories: Mapping[int, int]
     scores: Mapping[int, float]
     frame_names: Sequence[str] = ()
+    trust: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.ids.dtype != np.uint8 or self.ids.ndim != 3:

@@ -33,7 +33,7 @@ def stitch(windows: Iterable[Instances], ends: Sequence[int], max_instances: int
 
     An instance that the window before does not show in the shared frames gets a new id, even if
     it was seen earlier. Its category is the one that most of its pixels were given, its score
-    their mean score.
+    their mean score; so with their trust.
 
     Args:
         windows: in order; neighbours share frames.
@@ -46,7 +46,7 @@ def stitch(windows: Iterable[Instances], ends: Sequence[int], max_instances: int
     """
     ids = np.zeros((0, 0, 0), dtype=np.int32)
     votes: list[Counter[int]] = [Counter()]  # of each instance: pixels by category
-    score_sums = [0.0]  # and scores times pixels; 0 is the background
+    sums = [np.zeros(2)]  # and score and trust times pixels; 0 is the background
     done = 0
     for end, found in zip(ends, windows, strict=True):
         if done == 0:
@@ -58,9 +58,9 @@ def stitch(windows: Iterable[Instances], ends: Sequence[int], max_instances: int
             if number[k] == 0:
                 number[k] = len(votes)
                 votes.append(Counter())
-                score_sums.append(0.0)
+                sums.append(np.zeros(2))
             votes[number[k]][category] += int(pixels[k])
-            score_sums[number[k]] += float(found.scores[k] * pixels[k])
+            sums[number[k]] += pixels[k] * np.array([found.scores[k], found.trust.get(k, np.nan)])
         first = (start + done + 1) // 2
         ids[first:end] = number[found.ids[first - start :]]
         done = end
@@ -69,11 +69,13 @@ def stitch(windows: Iterable[Instances], ends: Sequence[int], max_instances: int
     largest = [1 + int(k) for k in np.argsort(-sizes, kind="stable")[:max_instances] if sizes[k]]
     new = np.zeros(len(votes), dtype=np.uint8)
     new[largest] = 1 + np.arange(len(largest))
+    means = {int(new[k]): sums[k] / votes[k].total() for k in largest}
     return Instances(
         ids=new[ids],
         categories={int(new[k]): votes[k].most_common(1)[0][0] for k in largest},
-        scores={int(new[k]): score_sums[k] / votes[k].total() for k in largest},
+        scores={n: float(score) for n, (score, _) in means.items()},
         modes={},
+        trust={n: float(trust) for n, (_, trust) in means.items() if not np.isnan(trust)},
     )
 
 

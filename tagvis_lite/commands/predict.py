@@ -6,7 +6,7 @@
     OUT/results.zip                 the same, ready to submit
     OUT/parts/<video>.json          the part of results.json of each finished video
     OUT/run.json                    which weights and config they are of
-    OUT/overlays/<video>.mp4        instances drawn over the frames
+    OUT/overlays/<video>.mp4        instances drawn over the frames, the doubtful hatched
 
 A part is written after the PNGs of its video, so a killed run goes on where it was. Overlays come
 last: the results are complete before a video is encoded, and without it they are complete too.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -172,7 +172,8 @@ def predict_to_files(
             tracks = predict_video(network, video, config, device)
             write_davis_result(tracks, out / "davis")
             entries = track_results(tracks, video_ids[video.name])
-            write_json(parts[video.name], {"video": fingerprint([video]), "entries": entries})
+            part = {"video": fingerprint([video]), "entries": entries, "trust": dict(tracks.trust)}
+            write_json(parts[video.name], part)
     results = [
         {
             **entry,
@@ -185,12 +186,33 @@ def predict_to_files(
     for name in ("results.json", "results.zip"):
         write_results(out / name, results)
     write_davis_zip(out / "davis", out / "davis.zip", list(parts))
+    trust = {
+        name: {int(n): value for n, value in read_json(path)["trust"].items()}
+        for name, path in parts.items()
+    }
+    warn_of_doubt(trust)
     for video in tqdm(videos, desc="overlays", unit="video", mininterval=1.0, disable=None):
-        _write_overlay(video, out)
+        _write_overlay(video, out, doubtful(trust[video.name]))
     return len(waiting)
 
 
-def _write_overlay(video: Video, out: Path) -> None:
+def doubtful(trust: Mapping[int, float]) -> list[int]:
+    """Instances that are likelier no object, or only a part of one, than one."""
+    return [n for n, value in trust.items() if value < 0.5]
+
+
+def warn_of_doubt(trust: Mapping[str, Mapping[int, float]]) -> None:
+    """Say how many instances of all videos are not to be trusted, where there are any."""
+    doubts = sum(len(doubtful(one)) for one in trust.values())
+    if doubts:
+        print(
+            f"Not to be trusted: {doubts} of {sum(map(len, trust.values()))} instances, hatched in "
+            "overlays. Their trust, in results.json, is below 0.5: they are likelier no object of "
+            "their own than one"
+        )
+
+
+def _write_overlay(video: Video, out: Path, doubtful: Collection[int]) -> None:
     """Draw the label maps of a video over its frames, unless that was done before."""
     from tagvis_lite.data.label_maps import read_label_map
     from tagvis_lite.data.video_file import write_video_file
@@ -200,7 +222,10 @@ def _write_overlay(video: Video, out: Path) -> None:
     if path.exists() or path.with_suffix(".webp").exists():
         return
     maps = [out / "davis" / video.name / f"{name}.png" for name in video.frame_names]
-    frames = (overlay(video.frames[t], read_label_map(maps[t])) for t in range(len(video)))
+    frames = (
+        overlay(video.frames[t], read_label_map(maps[t]), doubtful=doubtful)
+        for t in range(len(video))
+    )
     try:
         write_video_file(path, frames, video.fps)
     except (OSError, ValueError) as error:

@@ -43,7 +43,8 @@ def track_results(
     """Entries of `results.json`, one for each id of the label maps, in ascending order.
 
     An id without a pixel is no prediction and has no entry. Masks are compressed RLEs whose
-    `counts` are str; frames without the instance hold None.
+    `counts` are str; frames without the instance hold None. Where tracks have a trust, entries
+    have one beside their score, which benchmarks ignore.
 
     Args:
         tracks: of one video.
@@ -65,14 +66,15 @@ def track_results(
     entries = []
     for instance in sorted(segmentations):
         category = tracks.categories[instance]
-        entries.append(
-            {
-                "video_id": int(video_id),
-                "category_id": int(category_ids[category] if category_ids else category),
-                "score": float(tracks.scores[instance]),
-                "segmentations": segmentations[instance],
-            }
-        )
+        entry = {
+            "video_id": int(video_id),
+            "category_id": int(category_ids[category] if category_ids else category),
+            "score": float(tracks.scores[instance]),
+            "segmentations": segmentations[instance],
+        }
+        if instance in tracks.trust:
+            entry["trust"] = float(tracks.trust[instance])
+        entries.append(entry)
     return entries
 
 

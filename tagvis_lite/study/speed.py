@@ -18,7 +18,6 @@ from tagvis_lite.data.images import read_image_folder, write_jpeg
 from tagvis_lite.data.toy import ToyConfig, render_video
 from tagvis_lite.evaluation.davis_submission import write_davis_result
 from tagvis_lite.inference import (
-    Seen,
     full_size_tracks,
     merge_repeats,
     predict_clip,
@@ -138,11 +137,10 @@ def inference_stages(
         return made
 
     merged, kept = merge_repeats(prediction or run_network(), indices)
-    seen = Seen(merged, kept, size)
     instances = cluster_instances(merged, config.inference)
 
     def interpolated() -> Tracks:
-        return full_size_tracks(video, instances, seen, config.inference.interpolation)
+        return full_size_tracks(video, instances, kept, size, config.inference.interpolation)
 
     tracks = interpolated()
     return {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from tagvis_lite.video import BACKGROUND, VOID
@@ -45,19 +47,27 @@ def instance_colours() -> np.ndarray:
     return colours
 
 
-def overlay(frame: np.ndarray, ids: np.ndarray, opacity: float = 0.5) -> np.ndarray:
+def overlay(
+    frame: np.ndarray, ids: np.ndarray, opacity: float = 0.5, doubtful: Collection[int] = ()
+) -> np.ndarray:
     """Tint the instances of one frame and outline them.
 
     Args:
         frame: uint8, H x W x 3, RGB.
         ids: uint8, H x W.
         opacity: of the tint; the outline is opaque.
+        doubtful: ids that are not to be trusted, and are hatched instead.
 
     Returns:
         uint8, H x W x 3.
     """
     colours = instance_colours()[ids]
     weight = np.where(ids == BACKGROUND, 0.0, opacity)
+    if doubtful:
+        y, x = np.indices(ids.shape)
+        width = max(2, min(ids.shape) // 60)
+        between = (x + y) // width % 3 > 0
+        weight[np.isin(ids, list(doubtful)) & between] = 0
     edge = np.zeros(ids.shape, dtype=bool)
     changes = ids[:-1] != ids[1:]
     edge[:-1] |= changes
