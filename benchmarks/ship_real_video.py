@@ -231,7 +231,7 @@ def quantities(video: Video) -> list[dict[str, float]]:
     times = spread_indices(len(video), len(video)).tolist()
     ids, frames = video.read_ids(times), video.read_frames(times)
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32) for frame in frames]
-    shifts = [np.hypot(*cv2.phaseCorrelate(a, b)[0]) for a, b in zip(grey, grey[1:], strict=False)]
+    shifts = [np.hypot(*cv2.phaseCorrelate(a, b)[0]) for a, b in pairwise(grey)]
     camera = float(np.median(shifts)) / ids.shape[2]
     found = []
     objects = [n for n in np.unique(ids).tolist() if n not in (BACKGROUND, 255)]
