@@ -192,7 +192,7 @@ def draw_reliability(calibration: dict[str, object]) -> Figure:
 
 
 def failures(network: Network, videos: Sequence[Video], config: Config) -> list[dict[str, object]]:
-    """J&F of the objects of each kind: lower, middle and upper third of each of five quantities."""
+    """J&F of the objects of each kind: thirds of each of five quantities."""
     tracks = [predict_video(network, video, config) for video in videos]
     scores, _ = evaluate_tracks(videos, tracks)
     kinds: dict[str, list[float]] = {}
@@ -207,11 +207,14 @@ def failures(network: Network, videos: Sequence[Video], config: Config) -> list[
         if len(values) != len(jf):
             raise ValueError(f"{len(values)} objects, but scores of {len(jf)}")
         low, high = np.quantile(values, [1 / 3, 2 / 3])
-        for part, chosen in (
-            ("lowest third", values <= low),
-            ("middle", (values > low) & (values < high)),
-            ("highest third", values >= high),
-        ):
+        parts = {
+            "lowest third": values <= low,
+            "middle": (values > low) & (values < high),
+            "highest third": values >= high,
+        }
+        if len(counts := np.unique(values)) <= 5:
+            parts = {f"{count:g}": values == count for count in counts}
+        for part, chosen in parts.items():
             if chosen.any():
                 rows.append(
                     {
