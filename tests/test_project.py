@@ -145,7 +145,9 @@ def decision_numbers() -> list[int]:
 
 def test_decisions_are_numbered_and_complete() -> None:
     text = (ROOT / "docs" / "decisions.md").read_text()
-    assert decision_numbers() == list(range(1, 27))
+    numbers = decision_numbers()
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert f"we met, D1 to D{numbers[-1]}:" in text
     entries = re.split(r"^## ", text, flags=re.MULTILINE)
     for entry in entries:
         if re.match(r"D\d+\. ", entry):
