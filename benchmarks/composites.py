@@ -31,12 +31,13 @@ from lightning_fabric import Fabric
 from matplotlib.figure import Figure
 from measuring import RESULTS, interleave, record
 
+from tagvis_lite.checkpoint import shipped
 from tagvis_lite.clips import ClipDataset, spread_indices
 from tagvis_lite.config import TOY, Config, config_to_dict
 from tagvis_lite.evaluation.davis import evaluate_davis, evaluate_tracks
 from tagvis_lite.inference import Network, predict_video
 from tagvis_lite.model.network import TagVIS
-from tagvis_lite.runs import load_network, shipped
+from tagvis_lite.runs import load_network
 from tagvis_lite.study.composites.draw import SCORING, Composites
 from tagvis_lite.study.composites.sources import (
     Sources,

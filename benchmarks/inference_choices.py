@@ -14,12 +14,13 @@ from dataclasses import replace
 import numpy as np
 from measuring import record
 
+from tagvis_lite.checkpoint import shipped
 from tagvis_lite.config import InferenceConfig
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.evaluation import davis, youtube_vis
 from tagvis_lite.inference import full_size_tracks, look
 from tagvis_lite.instances import cluster_instances
-from tagvis_lite.runs import load_network, shipped
+from tagvis_lite.runs import load_network
 from tagvis_lite.study.oracles import score_parts
 from tagvis_lite.video import Prediction
 

@@ -10,10 +10,11 @@ from typing import Literal
 
 from measuring import record
 
+from tagvis_lite.checkpoint import shipped
 from tagvis_lite.data.toy import ToyConfig, toy_split
 from tagvis_lite.evaluation.davis import evaluate_tracks
 from tagvis_lite.inference import predict_video
-from tagvis_lite.runs import load_network, shipped
+from tagvis_lite.runs import load_network
 
 VIDEOS = 16
 WAYS: dict[str, tuple[Literal["spread", "windows"], int]] = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import re
 import shutil
 import signal
 import threading
@@ -22,11 +23,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import torch.distributed as dist
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 
 from tagvis_lite.atomic import replacing
-from tagvis_lite.config import Config, config_from_dict, config_to_dict
+from tagvis_lite.checkpoint import read_header, weights_file
+from tagvis_lite.checkpoint import shipped as shipped  # where lessons look for it
+from tagvis_lite.config import SECTIONS, Config, config_to_dict
 from tagvis_lite.model.network import TagVIS
 from tagvis_lite.video import Frames, Video
 
@@ -81,8 +84,13 @@ def open_run(out: Path, settings: Mapping[str, Any], may_change: Collection[str]
 def differences(
     kept: Mapping[str, Any], now: Mapping[str, Any], may_change: Collection[str] = ()
 ) -> list[str]:
-    """What differs between two settings, each as 'train.steps: 40, now 60'."""
-    before, after = _flat(kept), _flat(json.loads(json.dumps(now)))
+    """What differs between two settings, each as 'train.steps: 40, now 60'.
+
+    A field of the config that settings of an earlier version lack has its default there.
+    """
+    defaults = {name: vars(section()) for name, section in SECTIONS.items() if name in kept}
+    before = _flat(json.loads(json.dumps(defaults))) | _flat(kept)
+    after = _flat(json.loads(json.dumps(now)))
     missing = "not there"
     return [
         f"{name}: {before.get(name, missing)}, now {after.get(name, missing)}"
@@ -116,6 +124,15 @@ def fingerprint(videos: Sequence[Video]) -> str:
     return f"{len(videos)} videos, {digest.hexdigest()[:12]}"
 
 
+def number_of_videos(run: Path) -> int | None:
+    """How many training videos the run in a folder has, by their fingerprint; None without one."""
+    if not (run / "run.json").is_file():
+        return None
+    settings = _flat(read_json(run / "run.json"))
+    found = re.match(r"\d+(?= videos)", str(settings.get("videos.train")))
+    return int(found[0]) if found else None
+
+
 def _take(digest: hashlib._Hash, source: Frames | Sequence[Video] | None) -> None:
     paths = getattr(source, "paths", None) or [getattr(source, "path", None)]
     if isinstance(paths[0], Path):
@@ -135,30 +152,16 @@ def weights_fingerprint(network: torch.nn.Module) -> str:
     return digest.hexdigest()[:12]
 
 
-def shipped(name: str) -> Path:
-    """Path of a file or folder of the project's `data/`, such as 'checkpoints/toy.safetensors'.
-
-    A wheel carries `data/` inside the package as `_data`; a checkout has it beside the package.
-
-    Raises:
-        FileNotFoundError: it is in neither place.
-    """
-    package = Path(__file__).resolve().parent
-    places = [folder / name for folder in (package / "_data", package.parent / "data")]
-    for path in places:
-        if path.exists():
-            return path
-    beside = [file for path in places for file in sorted(path.parent.glob(f"*{path.suffix}"))]
-    there = f"; there are {', '.join(path.name for path in beside)}" if beside else ""
-    raise FileNotFoundError(f"{name} did not come with this installation of tagvis-lite{there}")
-
-
-def read_json(path: Path) -> Any:
-    """Read a file that `write_json` wrote. Raises ValueError where it is damaged."""
+def read_json(path: Path, *keys: str) -> dict[str, Any]:
+    """Read an object that `write_json` wrote, with these keys. Raises ValueError if damaged."""
     try:
-        return json.loads(path.read_bytes())
-    except ValueError as error:
+        value = json.loads(path.read_bytes())
+        missing = [key for key in keys if key not in value]
+        if not isinstance(value, dict) or missing:
+            raise ValueError(f"it holds no {', '.join(missing) or 'object'}")
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error}): delete it") from error
+    return value
 
 
 def write_json(path: Path, value: object) -> None:
@@ -211,28 +214,11 @@ def load_network(path: str | Path) -> tuple[TagVIS, Config]:
         FileNotFoundError: no such file.
         ValueError: not a safetensors file of this package, or weights that do not fit its config.
     """
-    if Path(path).is_dir():
-        path = Path(path) / "best.safetensors"
-    elif isinstance(path, str) and path.isidentifier() and not Path(path).exists():
-        path = shipped(f"checkpoints/{path}.safetensors")
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint at {path}")
+    path = weights_file(path)
+    config, _ = read_header(path)
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{path} is not a readable safetensors checkpoint ({error}): copy it again, or make a "
-            "new one with `tagvis train`"
-        ) from error
-    if "config" not in metadata:
-        raise ValueError(
-            f"{path} carries no tagvis_lite config: it was not written by this package"
-        )
-    try:
-        config = config_from_dict(json.loads(metadata["config"]))
         with torch.device("meta"):  # no memory, whatever sizes the file asks for
             network = TagVIS(replace(config.model, pretrained=False))
         network.load_state_dict(tensors, assign=True)

@@ -189,10 +189,10 @@ def test_youtube_vis_from_training_to_scores(
 def test_predict_a_video_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import tagvis_lite.runs
+    import tagvis_lite.checkpoint
 
     weights = save_tiny(tmp_path / "toy.safetensors")
-    monkeypatch.setattr(tagvis_lite.runs, "shipped", lambda name: weights)
+    monkeypatch.setattr(tagvis_lite.checkpoint, "shipped", lambda name: weights)
     frames = np.random.default_rng(0).integers(0, 256, (7, 40, 60, 3), dtype=np.uint8)
     write_video_file(tmp_path / "walk.mp4", frames, fps=12.5)
     tagvis(f"predict {tmp_path}/walk.mp4 --out {tmp_path}/out")
@@ -649,6 +649,28 @@ def test_libraries_add_nothing_to_the_one_line(wrong: Path, tmp_path: Path) -> N
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"tagvis: {wrong}/text.mp4 cannot be read as a video")
+
+
+def test_a_mistake_in_a_path_is_told_before_torch_is_there(tmp_path: Path) -> None:
+    lines = [
+        f"predict {tmp_path}/none --out {tmp_path}/out",
+        f"predict {SAMPLE}/davis --out {tmp_path}/out --checkpoint {tmp_path}/none",
+        f"train --data {tmp_path}/none --out {tmp_path}/out",
+        f"train --from {tmp_path}/none --out {tmp_path}/out",
+        f"check {tmp_path}/none --checkpoint {tmp_path}/none",
+        f"evaluate davis {tmp_path}/none {tmp_path}/none",
+    ]
+    code = (
+        "import sys\nfrom tagvis_lite.__main__ import main\n"
+        f"for line in {lines}:\n"
+        "    try:\n        main(line.split())\n"
+        "    except SystemExit as stop:\n"
+        "        assert stop.code == 2 and 'torch' not in sys.modules, line\n"
+        "    else:\n        assert False, line\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stderr.splitlines()) == 7, "a line for each mistake"
 
 
 def test_a_warning_is_a_line_and_a_tilde_is_home(wrong: Path, tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tagvis_lite.commands.options import weights_file
+from tagvis_lite.checkpoint import shipped, weights_file
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.evaluation.davis import evaluate_davis
 from tagvis_lite.inference import predict_video
-from tagvis_lite.runs import load_network, save_network, shipped
+from tagvis_lite.runs import load_network, save_network
 
 MAX_BYTES = 10_000_000
 ATLEAST = {"toy": 0.65, "toy2": 0.8}

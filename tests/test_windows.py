@@ -10,11 +10,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tagvis_lite.checkpoint import shipped
 from tagvis_lite.config import TOY, Config, DataConfig
 from tagvis_lite.data.toy import ToyConfig, toy_split
 from tagvis_lite.inference import predict_video
 from tagvis_lite.instances import Instances
-from tagvis_lite.runs import load_network, shipped
+from tagvis_lite.runs import load_network
 from tagvis_lite.video import Prediction, Video
 from tagvis_lite.windows import LEAST_IOU, link, stitch, window_ends
 

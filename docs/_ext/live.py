@@ -104,8 +104,8 @@ def _runtime() -> Path:
 
 def _networks(folder: Path) -> list[dict[str, Any]]:
     """Export the networks that ship; `limits` holds the range of their tags on toy videos."""
+    from tagvis_lite.checkpoint import shipped
     from tagvis_lite.commands.export import export
-    from tagvis_lite.runs import shipped
 
     found = []
     for name, (checkpoint, words) in NETWORKS.items():

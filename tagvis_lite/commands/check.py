@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tagvis_lite.commands.options import Checkpoint, Device, Input, device_named, weights_file
+from tagvis_lite.checkpoint import read_header, weights_file
+from tagvis_lite.commands.options import Checkpoint, Device, Input, device_named
 from tagvis_lite.config import Config
 from tagvis_lite.video import VOID, Video
 
@@ -38,7 +39,7 @@ def check(
     no_data = problems_of(lambda: reports.extend(check_path(input.expanduser(), fast=fast)))
     seconds = time.perf_counter() - start
     problems = [problem for report in reports for problem in report.problems]
-    problems += problems_of(lambda: device_named(device))
+    problems += device_problems(device)
     if out is not None:
         problems += folder_problems(out)
     if checkpoint is not None:
@@ -89,6 +90,11 @@ def problems_of(*attempts: Callable[[], object]) -> list[str]:
         except (ValueError, OSError) as error:
             said.append(str(error))
     return said
+
+
+def device_problems(device: str) -> list[str]:
+    """Why `--device` cannot be used; torch is asked only about what not every machine has."""
+    return [] if device in ("auto", "cpu") else problems_of(lambda: device_named(device))
 
 
 def folder_problems(out: Path, names: Sequence[str] = ()) -> list[str]:
@@ -174,6 +180,8 @@ def truth_problems(videos: Sequence[Video]) -> list[str]:
 
 
 def _load(checkpoint: Path) -> object:
+    weights = weights_file(checkpoint)
+    read_header(weights)  # what is wrong there is told before torch is imported
     from tagvis_lite.runs import load_network
 
-    return load_network(weights_file(checkpoint))
+    return load_network(weights)

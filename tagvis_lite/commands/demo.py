@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from tagvis_lite.atomic import replacing
+from tagvis_lite.checkpoint import shipped
 from tagvis_lite.commands.predict import predict_to_files
 from tagvis_lite.config import Config
 from tagvis_lite.data.davis import read_davis, write_davis
@@ -25,7 +26,7 @@ from tagvis_lite.inference import look
 from tagvis_lite.instances import cluster_instances
 from tagvis_lite.interpolation import interpolate_ids
 from tagvis_lite.model.network import TagVIS
-from tagvis_lite.runs import load_network, open_run, shipped
+from tagvis_lite.runs import load_network, open_run
 from tagvis_lite.video import BACKGROUND, VOID, Video
 from tagvis_lite.views.figures import filmstrip, tag_pictures
 from tagvis_lite.views.objects import matched, matching, resized

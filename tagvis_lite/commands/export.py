@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from tyro.conf import Positional
 
 from tagvis_lite.atomic import replacing
+from tagvis_lite.checkpoint import weights_file
 from tagvis_lite.commands.extras import needs
-from tagvis_lite.commands.options import Checkpoint, weights_file
+from tagvis_lite.commands.options import Checkpoint
 from tagvis_lite.config import Config
 from tagvis_lite.model.attention import Attention, attention_maps
 from tagvis_lite.model.network import TagVIS

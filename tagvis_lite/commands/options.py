@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
+from tagvis_lite.checkpoint import read_header, weights_file
 from tagvis_lite.config import PROFILES, Config, config_from_dict, config_to_dict
 
 Root = Annotated[
@@ -50,25 +51,6 @@ Fields = Annotated[Config, arg(name="")]
 """The profile, and every field of the config by name."""
 
 
-def weights_file(checkpoint: Path | None) -> Path:
-    """The file of weights that `--checkpoint` means.
-
-    Raises:
-        FileNotFoundError: a folder without best.safetensors, or a name without weights.
-    """
-    name = "toy" if checkpoint is None else str(checkpoint)
-    if checkpoint is None or (name.isidentifier() and not checkpoint.exists()):
-        from tagvis_lite.runs import shipped
-
-        return shipped(f"checkpoints/{name}.safetensors")
-    if not checkpoint.is_dir():
-        return checkpoint
-    best = checkpoint / "best.safetensors"
-    if not best.is_file():
-        raise FileNotFoundError(f"{checkpoint} holds no best.safetensors: give the folder of a run")
-    return best
-
-
 def device_named(name: str) -> str:
     """The device that `--device` means, tried out.
 
@@ -97,9 +79,8 @@ def starting_values(command: Callable[..., Any], words: Sequence[str]) -> dict[s
     if "fields" in options:
         return {"fields": _starting_config(words)}
     if "inference" in options:
-        checkpoint = _value(words, "--checkpoint")
-        weights = weights_file(None if checkpoint is None else Path(checkpoint))
-        return {"inference": checkpoint_header(weights)[0].inference}
+        weights = weights_file(_value(words, "--checkpoint"))
+        return {"inference": read_header(weights)[0].inference}
     return {}
 
 
@@ -112,7 +93,7 @@ def _starting_config(words: Sequence[str]) -> Config:
         return named_profile(profile)
     weights = _value(words, "--from")
     if weights is not None:
-        return checkpoint_header(weights_file(Path(weights)))[0]
+        return read_header(weights_file(weights))[0]
     return PROFILES["toy"]
 
 
@@ -161,32 +142,3 @@ def read_config(path: Path, profile: str | None = None) -> Config:
         raise FileNotFoundError(f"{path}: no such config file") from None
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is no config: {error}") from error
-
-
-def checkpoint_header(weights: Path) -> tuple[Config, dict[int, str] | None]:
-    """Config and names of the classes of a file of weights; no weights are read.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: no weights of this package.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    if not weights.is_file():
-        raise FileNotFoundError(f"no checkpoint at {weights}")
-    try:
-        with safe_open(weights, framework="numpy") as file:
-            header = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{weights} is not a readable safetensors checkpoint ({error}): copy it again, or "
-            "make a new one with `tagvis train`"
-        ) from error
-    if "config" not in header:
-        raise ValueError(f"{weights} carries no tagvis_lite config: this package did not write it")
-    try:
-        names = json.loads(header.get("categories", "null"))
-        classes = None if names is None else {int(k): str(name) for k, name in names.items()}
-        return config_from_dict(json.loads(header["config"])), classes
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{weights} does not fit this version of tagvis_lite: {error}") from error

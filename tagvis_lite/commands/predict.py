@@ -23,16 +23,15 @@ from typing import TYPE_CHECKING
 
 from tqdm.auto import tqdm
 
-from tagvis_lite.commands.check import folder_problems, problems_of, refuse
+from tagvis_lite.checkpoint import read_header, weights_file
+from tagvis_lite.commands.check import device_problems, folder_problems, problems_of, refuse
 from tagvis_lite.commands.options import (
     Checkpoint,
     Device,
     Input,
     Precision,
     Split,
-    checkpoint_header,
     device_named,
-    weights_file,
 )
 from tagvis_lite.config import Config, InferenceConfig, config_to_dict
 from tagvis_lite.video import Video
@@ -69,7 +68,8 @@ def predict(
     refuse(
         problems_in(videos, fast=True)
         + folder_problems(out, [video.name for video in videos])
-        + problems_of(lambda: device_named(device), lambda: category_ids(weights, dataset))
+        + device_problems(device)
+        + problems_of(lambda: category_ids(weights, dataset))
     )
 
     # They import torchvision, which takes seconds: a mistake in the path is told before.
@@ -99,7 +99,7 @@ def category_ids(weights: Path, dataset: YoutubeVIS | None) -> dict[int, int] | 
     """
     if dataset is None:
         return None
-    config, classes = checkpoint_header(weights)
+    config, classes = read_header(weights)
     if classes is None and config.model.num_classes == max(dataset.categories) + 1:
         return dataset.category_ids  # weights without names
     number_of = {name: number for number, name in dataset.categories.items()}
@@ -161,7 +161,7 @@ def predict_to_files(
     for video in videos:
         if not parts[video.name].exists():
             waiting.append(video)
-        elif read_json(parts[video.name])["video"] != fingerprint([video]):
+        elif read_json(parts[video.name], "video", "entries")["video"] != fingerprint([video]):
             raise ValueError(
                 f"{parts[video.name]} is of another video named {video.name!r}: choose another "
                 "folder for the results, or delete that one"

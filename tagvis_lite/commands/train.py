@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
+from tagvis_lite.checkpoint import read_header, weights_file
 from tagvis_lite.commands.check import (
     folder_problems,
     memory_problems,
@@ -20,7 +21,7 @@ from tagvis_lite.commands.check import (
     refuse,
     truth_problems,
 )
-from tagvis_lite.commands.options import Device, Fields, checkpoint_header, weights_file
+from tagvis_lite.commands.options import Device, Fields
 from tagvis_lite.config import Config, ModelConfig
 
 if TYPE_CHECKING:  # torch takes seconds, and help needs none of it
@@ -58,6 +59,10 @@ def train(
         extend: go on with a run to more steps than it was made for.
     """
     from tagvis_lite.data.check import problems_in
+    from tagvis_lite.data.find import find_training_data
+
+    source = None if data is None else find_training_data(data)
+    # It imports torch, which takes seconds: a mistake in the path is told before.
     from tagvis_lite.training import NonFiniteLossError, check_training
     from tagvis_lite.training import train as train_network
 
@@ -68,7 +73,7 @@ def train(
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     refuse(memory_problems(fields))
     fabric = _fabric(fields, device, devices, nodes, strategy)
-    source = _training_data(data, fields, fabric.world_size)
+    source = source or _toy_data(fields, fabric.world_size, out)
     run = replace(fields, model=replace(fields.model, num_classes=source.num_classes))
     network = None if start is None else start_from(start, run.model, source.categories)
     if fabric.is_global_zero and "LOCAL_RANK" not in os.environ:
@@ -132,14 +137,17 @@ def _fabric(config: Config, device: str, devices: int, nodes: int, strategy: str
         raise ValueError(f"{device=}, {devices=}, {nodes=}, {strategy=}: {error}") from error
 
 
-def _training_data(root: Path | None, config: Config, world_size: int) -> TrainingData:
-    """The videos of a root, or toy videos of the config's own size and frames."""
-    from tagvis_lite.data.find import TOY_TRAIN, find_training_data, toy_training_data
+def _toy_data(config: Config, world_size: int, out: Path) -> TrainingData:
+    """Toy videos of the config's own size and frames.
 
-    if root is not None:
-        return find_training_data(root)
+    There are no more of them than the run draws, or as many as the run in `out` has had.
+    """
+    from tagvis_lite.data.find import TOY_TRAIN, toy_training_data
+    from tagvis_lite.runs import number_of_videos
+
     batch = config.train.batch_size * config.train.accumulate * world_size
     drawn = TOY_TRAIN if config.train.steps is None else config.train.steps * batch
+    drawn = number_of_videos(out) or drawn
     return toy_training_data(
         max(1, min(TOY_TRAIN, drawn)), clip_frames=config.data.clip_frames, size=config.data.size
     )
@@ -161,7 +169,7 @@ def start_from(checkpoint: Path, model: ModelConfig, categories: Mapping[int, st
 
     weights = weights_file(checkpoint)
     source, config = load_network(weights)
-    classes = checkpoint_header(weights)[1]
+    classes = read_header(weights)[1]
     for field in fields_of(model):
         there, here = getattr(config.model, field.name), getattr(model, field.name)
         if there != here and field.name not in ("num_classes", "pretrained"):

@@ -24,8 +24,9 @@ def lesson_network(profile: str, clip_frames: int) -> tuple[TagVIS, Config]:
         clip_frames: T for `paper`, where 32 would take long on a small machine.
     """
     # They import torchvision, which takes seconds that `tagvis notebooks` need not spend.
+    from tagvis_lite.checkpoint import shipped
     from tagvis_lite.model.network import TagVIS
-    from tagvis_lite.runs import load_network, shipped
+    from tagvis_lite.runs import load_network
 
     if profile != "paper":
         return load_network(shipped("checkpoints/toy.safetensors"))

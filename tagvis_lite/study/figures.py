@@ -8,11 +8,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from tagvis_lite.checkpoint import shipped
 from tagvis_lite.clips import spread_indices
 from tagvis_lite.data.toy import CATEGORIES, toy_split
 from tagvis_lite.inference import look
 from tagvis_lite.instances import cluster_instances
-from tagvis_lite.runs import load_network, shipped
+from tagvis_lite.runs import load_network
 from tagvis_lite.views.overlay import instance_colours, overlay
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from tagvis_lite.atomic import replacing
+from tagvis_lite.checkpoint import shipped
 from tagvis_lite.data.toy import CATEGORIES
 from tagvis_lite.evaluation.tables import markdown_table
-from tagvis_lite.runs import shipped
 from tagvis_lite.study.ablation import READINGS, TABLE_3, Row, read_results
 from tagvis_lite.study.figures import figures
 from tagvis_lite.study.provenance import require_checkout

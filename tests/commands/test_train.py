@@ -122,6 +122,47 @@ def test_weights_of_another_network_are_refused(
     assert not (tmp_path / "x").exists()
 
 
+def test_a_run_on_toy_videos_is_extended_on_the_same_videos(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More steps alone would draw more toy videos, and the run would be of other data."""
+    monkeypatch.setattr("tagvis_lite.data.find.TOY_VALIDATION", 1)
+    words = f"train --out {tmp_path}/run --profile smoke {OVERRIDES} --train.batch-size 1"
+    tagvis(f"{words} --train.steps 1 --device cpu")
+    assert "--extend" in refused(f"{words} --train.steps 2 --device cpu", capsys)
+    for _ in range(2):  # it extends, and then is finished
+        tagvis(f"{words} --train.steps 2 --device cpu --extend")
+    kept = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert kept["train"]["steps"] == 2
+    assert kept["videos"]["train"].startswith("1 videos")
+
+
+def test_a_run_of_an_earlier_version_goes_on(run: Path, tmp_path: Path) -> None:
+    """Fields that the config has got since have their defaults there."""
+    words = f"train --data {SAMPLE}/youtube-vis --profile smoke {OVERRIDES} {STEP}"
+    old = Path(shutil.copytree(run, tmp_path / "old"))
+    kept = json.loads((old / "run.json").read_text())
+    del kept["inference"]["long_videos"], kept["loss"]["class_weights"], kept["model"]["blocks"]
+    (old / "run.json").write_text(json.dumps(kept))
+    with pytest.raises(SystemExit):  # the profile has another value than the default
+        tagvis(f"{words} --out {old}")
+    kept["model"]["blocks"] = [1, 1, 1]
+    (old / "run.json").write_text(json.dumps(kept))
+    tagvis(f"{words} --out {old}")
+
+
+@pytest.mark.parametrize("content", ["[1]", "3", "{", "null", '{"videos": 3, "model": []}'])
+def test_a_damaged_run_is_named(
+    content: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run.json").write_text(content)
+    words = f"--profile smoke {OVERRIDES} {STEP} --out {tmp_path}"
+    said = "differs in" if "videos" in content else "run.json is damaged"
+    assert said in refused(f"train --data {SAMPLE}/davis {words}", capsys)
+    frames = SAMPLE / "davis" / "JPEGImages" / "480p" / "toy-test-00000"
+    assert said in refused(f"predict {frames} --out {tmp_path} --checkpoint {run}", capsys)
+
+
 def test_predict_takes_the_folder_of_a_run_and_other_thresholds(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from tagvis_lite.checkpoint import shipped
 from tagvis_lite.clips import make_clip
 from tagvis_lite.config import TOY
 from tagvis_lite.data.toy import Scene, ToyConfig, draw_scene, render, render_video, toy_split
 from tagvis_lite.evaluation.davis_sequence import sequence_scores
 from tagvis_lite.inference import predict_clip
 from tagvis_lite.instances import cluster_instances
-from tagvis_lite.runs import load_network, shipped
+from tagvis_lite.runs import load_network
 from tagvis_lite.video import Prediction
 
 Call = Callable[..., Any]

@@ -9,11 +9,12 @@ import torch
 from tiny_network import TINY
 from torch import Tensor, nn
 
+from tagvis_lite.checkpoint import shipped
 from tagvis_lite.config import PAPER, ModelConfig
 from tagvis_lite.data.toy import ToyConfig, toy_split
 from tagvis_lite.model.fast import FastTagVIS, fold_batch_norms
 from tagvis_lite.model.network import TagVIS
-from tagvis_lite.runs import load_network, shipped
+from tagvis_lite.runs import load_network
 from tagvis_lite.training import validate
 
 

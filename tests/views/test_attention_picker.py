@@ -14,10 +14,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tagvis_lite.checkpoint import shipped
 from tagvis_lite.data.toy import render_video
 from tagvis_lite.model.attention import literal_attention, non_local_attention
 from tagvis_lite.model.network import location_embedding
-from tagvis_lite.runs import load_network, shipped
+from tagvis_lite.runs import load_network
 from tagvis_lite.views import AttentionPicker
 from tagvis_lite.views.attention_picker import (
     INK,
