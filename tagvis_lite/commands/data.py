@@ -92,7 +92,7 @@ def composite(
         split: which sequences of a root to use, if it has lists of them.
         parts: json file with the names of the sequences of each split; dealt out at random when
             not given. The one that ships is tagvis_lite/study/composites/parts.json.
-        also: further roots to take sequences from.
+        also: further roots to take sequences from; or annotation files of COCO, for stills.
         layout: of the root to write.
     """
     from dataclasses import replace

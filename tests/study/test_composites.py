@@ -27,6 +27,7 @@ from tagvis_lite.study.composites.compose import (
     Wave,
     back_and_forth,
     draw,
+    place,
 )
 from tagvis_lite.study.composites.composite_set import split_sources, write_composites
 from tagvis_lite.study.composites.draw import SCORING, TRAINING, Composites, share_shown
@@ -216,6 +217,46 @@ def test_turned_bent_and_coloured() -> None:
     dim = Layer(rectangle(8, 12, 100), 1, 1.0, at(0.5, 0.5), gain=(0.5, 1, 1), bias=10)
     frame, _ = draw(Recipe("c", BLANK, 1, SIZE, (dim,)), 0)
     assert frame[24, 28].tolist() == [80, 150, 150]
+
+
+def test_a_still_bends_as_a_thin_plate() -> None:
+    """Points go about where the bend says (it is turned round at the far end), and back."""
+    picture = np.zeros((40, 40, 4), np.uint8)
+    picture[18:22, 18:22] = 255
+    cut = CutOut("dot", 0, (picture,), np.zeros((1, 2)), 40.0)
+    bend = tuple((0.1, -0.05) if k == 4 else (0.0, 0.0) for k in range(9))  # the middle point
+
+    def centre(share: float, bend: tuple[tuple[float, float], ...] = bend) -> np.ndarray:
+        layer = Layer(cut, 1, 1.0, Wave((0.5, 0.5)), bend=bend, bent=Wave((share, share)))
+        placed = place(layer, 0, (64, 64))
+        assert placed is not None
+        (rows, columns), _, opacity = placed
+        y, x = np.nonzero(opacity >= 128)
+        return np.array([x.mean() + columns.start, y.mean() + rows.start])
+
+    still = centre(0, ())
+    np.testing.assert_allclose(centre(0), still, atol=0.3)
+    np.testing.assert_allclose(centre(1) - still, [4, -2], atol=1.1)
+    np.testing.assert_allclose(centre(-1) - still, [-4, 2], atol=1.1)
+    everywhere = tuple((0.1, 0.1) for _ in range(9))  # a plate that is moved does not bend
+    np.testing.assert_allclose(centre(1, everywhere) - still, [4, 4], atol=0.3)
+
+
+def test_pasted_stills_bend_in_training_alone() -> None:
+    layers = [
+        layer
+        for mix in (TRAINING, SCORING)
+        for k in range(40)
+        for layer in Composites(SOURCES, 40, mix=mix).recipe(k).layers
+        if layer.bend
+    ]
+    assert layers
+    assert all(len(layer.cut.pictures) == 1 and len(layer.bend) == 9 for layer in layers)
+    assert not any(
+        layer.bend
+        for k in range(20)
+        for layer in Composites(SOURCES, 20, mix=SCORING).recipe(k).layers
+    )
 
 
 def test_who_hides_whom() -> None:

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import cv2
 import numpy as np
+from scipy.interpolate import RBFInterpolator
 
 from tagvis_lite.data.davis import OBJECT
 from tagvis_lite.study.composites.sources import CutOut, Scene
@@ -56,6 +58,9 @@ class Layer:
         mirror: left and right are swapped.
         gain, bias: of its colours, in grey levels.
         blur: standard deviation, in pixels.
+        bend: from how far the largest bend takes what is seen at 3 x 3 points, from corner to
+            corner row by row, as x and y in shares of its sides; between them it is a thin plate.
+        bent: share of that bend, twice, -1 to 1.
         behind: the scene's own objects that hide it.
     """
 
@@ -70,6 +75,8 @@ class Layer:
     gain: tuple[float, float, float] = (1.0, 1.0, 1.0)
     bias: float = 0.0
     blur: float = 0.0
+    bend: tuple[Pair, ...] = ()
+    bent: Wave = Wave()
     behind: tuple[int, ...] = ()
 
 
@@ -226,6 +233,8 @@ def place(
     """
     k = back_and_forth(layer.start + t, len(layer.cut.pictures))
     picture, offset = layer.cut.pictures[k], layer.cut.offsets[k]
+    if layer.bend:
+        picture = _bend(picture, layer.bend, float(layer.bent(t)[0]))
     factors = layer.scale * np.exp(layer.shape(t))
     if factors.max() < 1:  # otherwise small details would flicker
         shape = np.maximum(1, np.rint(factors * picture.shape[1::-1])).astype(int)
@@ -252,6 +261,30 @@ def place(
     change = np.column_stack([np.diag(layer.gain), np.full(3, layer.bias / 255)])
     colour = np.minimum(cv2.transform(warped, change), opacity[..., None])
     return (slice(first[1], last[1]), slice(first[0], last[0])), colour, opacity
+
+
+def _bend(picture: np.ndarray, bend: tuple[Pair, ...], share: float) -> np.ndarray:
+    """A picture on a thin plate; what the bend would move out of it stays inside by a margin."""
+    height, width = picture.shape[:2]
+    margin = int(np.ceil(np.abs(bend).max() * max(height, width)))
+    padded = cv2.copyMakeBorder(picture, *[margin] * 4, cv2.BORDER_CONSTANT)
+    field = _thin_plate(padded.shape[:2], margin, bend)
+    y, x = np.indices(padded.shape[:2], dtype=np.float32)
+    ways = (x - share * field[..., 0], y - share * field[..., 1])
+    return cv2.remap(padded, *ways, cv2.INTER_LINEAR)
+
+
+@lru_cache(maxsize=64)
+def _thin_plate(shape: tuple[int, int], margin: int, bend: tuple[Pair, ...]) -> np.ndarray:
+    """Float32, H x W x 2: how far the full bend moves each pixel of a padded picture, in pixels."""
+    sides = np.array([shape[1] - 2 * margin, shape[0] - 2 * margin])
+    points = np.array([(x, y) for y in (0, 0.5, 1) for x in (0, 0.5, 1)]) * sides + margin
+    plate = RBFInterpolator(points, np.array(bend) * sides, kernel="thin_plate_spline")
+    coarse = tuple(max(2, side // 8) for side in shape)
+    y, x = (np.linspace(0, side - 1, n) for side, n in zip(shape, coarse, strict=True))
+    at = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    field = plate(at).reshape(*coarse, 2).astype(np.float32)
+    return np.asarray(cv2.resize(field, shape[::-1], interpolation=cv2.INTER_LINEAR))
 
 
 def back_and_forth(t: int, number: int) -> int:

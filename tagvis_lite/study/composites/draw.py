@@ -34,6 +34,8 @@ DRAWS = 8
 LARGEST_BLOW_UP = 1.5
 """A cut-out is not enlarged more: it would show its pixels."""
 SHAPE_SIDE = 96
+MOST_BENT = 0.12
+"""Of a still: share of its sides that a point of it moves."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Mix:
         stills: of scenes that are stills, where there are stills.
         shapes: of pasted objects that are toy shapes with a texture cut from a scene.
         leaving: of pasted objects that leave the frame and may return.
+        bent: of pasted stills that bend on their way, like a thin plate.
         occluded: of videos that a textured bar crosses, which is no object.
         seen: each instance should be in sight for most of the video; takes ten times as long.
     """
@@ -60,13 +63,21 @@ class Mix:
     stills: float = 0.25
     shapes: float = 0.2
     leaving: float = 0.2
+    bent: float = 0.5
     occluded: float = 0.3
     seen: bool = False
 
 
 TRAINING = Mix()
 SCORING = Mix(
-    objects=(2, 4), extent=(0.1, 0.6), untouched=0, shapes=0, leaving=0, occluded=0, seen=True
+    objects=(2, 4),
+    extent=(0.1, 0.6),
+    untouched=0,
+    shapes=0,
+    leaving=0,
+    bent=0,
+    occluded=0,
+    seen=True,
 )
 """Real objects alone, each of them to be seen: what scores are measured on."""
 
@@ -186,6 +197,9 @@ def _draw_layer(
     target = np.exp(rng.uniform(*np.log(mix.extent))) * np.sqrt(np.prod(sources.size))
     alone = len(cut.pictures) == 1  # what has no movement of its own turns and bends
     own = [k for k in scene.own if rng.random() < 0.5]
+    bend: tuple[Pair, ...] = ()
+    if alone and mix.bent and rng.random() < mix.bent:
+        bend = tuple(map(_pair, rng.uniform(-MOST_BENT, MOST_BENT, (9, 2))))
     return Layer(
         cut=cut,
         instance=instance,
@@ -198,6 +212,8 @@ def _draw_layer(
         gain=tuple(rng.uniform(0.8, 1.2, 3).tolist()),
         bias=float(rng.uniform(-20, 20)),
         blur=float(rng.uniform(0.4, 1.0)) if rng.random() < 0.3 else 0.0,
+        bend=bend,
+        bent=_twice(rng, 0.0, 1.0, 0.15) if bend else Wave(),
         behind=tuple(own),
     )
 

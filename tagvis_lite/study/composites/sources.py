@@ -26,6 +26,7 @@ from tagvis_lite.data.davis import (
     read_sequence,
     split_lists,
 )
+from tagvis_lite.study.composites.stills import coco_stills
 from tagvis_lite.video import BACKGROUND, VOID, Video
 
 SIZE = (160, 284)
@@ -132,7 +133,7 @@ def sequences(
     """The sequences of some roots that have label maps; those of DAVIS 2016 have one object.
 
     Args:
-        roots: see `read_sources`.
+        roots: see `read_sources`; or COCO annotation files, see `coco_stills`.
         names: which sequences; all when not given.
         split: only those on this list, in a root that has lists.
 
@@ -141,6 +142,10 @@ def sequences(
     """
     videos = []
     for root in roots:
+        if root.suffix == ".json":
+            stills = coco_stills(root.expanduser())
+            videos += [video for video in stills if names is None or video.name in names]
+            continue
         frames, lists = frames_folder(root.expanduser()), split_lists(root.expanduser())
         single_object = bool(lists) and all(path.parent.name in OF_2016 for path in lists)
         there = sorted(path.name for path in frames.iterdir() if path.is_dir())
