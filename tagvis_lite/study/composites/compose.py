@@ -267,11 +267,11 @@ def _bend(picture: np.ndarray, bend: tuple[Pair, ...], share: float) -> np.ndarr
     """A picture on a thin plate; what the bend would move out of it stays inside by a margin."""
     height, width = picture.shape[:2]
     margin = int(np.ceil(np.abs(bend).max() * max(height, width)))
-    padded = cv2.copyMakeBorder(picture, *[margin] * 4, cv2.BORDER_CONSTANT)
+    padded = np.pad(picture, ((margin, margin), (margin, margin), (0, 0)))
     field = _thin_plate(padded.shape[:2], margin, bend)
     y, x = np.indices(padded.shape[:2], dtype=np.float32)
     ways = (x - share * field[..., 0], y - share * field[..., 1])
-    return cv2.remap(padded, *ways, cv2.INTER_LINEAR)
+    return np.asarray(cv2.remap(padded, ways[0], ways[1], cv2.INTER_LINEAR))
 
 
 @lru_cache(maxsize=64)
