@@ -155,7 +155,7 @@ class Gallery(SphinxDirective):
 
 
 def on_build_finished(app: Sphinx, error: Exception | None) -> None:
-    """Put the recorded runs where the tables of lesson 21 link to them."""
+    """Put the recorded runs where the tables of lesson 24 link to them."""
     if error is None:
         runs = Path(app.srcdir, "data", "runs")
         shutil.copytree(runs, Path(app.outdir, "data", "runs"), dirs_exist_ok=True)

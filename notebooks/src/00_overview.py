@@ -19,7 +19,7 @@
 #
 # Live, in your browser: [move objects yourself and watch their tags](../docs/live.md)
 #
-# Next: [01 · what video instance segmentation is](01_task.ipynb)
+# Next: [01 · the task](01_task.ipynb)
 
 # %% tags=["parameters"]
 PROFILE = "toy"  # not used in this lesson: the shipped weights bring their own configuration (toy)
@@ -273,7 +273,7 @@ show(
 
 # %% [markdown]
 # **What happens between the frames?** The paper's clips have 32 frames and real videos more.
-# Lessons [02](02_clips.ipynb) and [15](15_inference.ipynb) are about the rest of them.
+# Lessons [10](10_clips.ipynb) and [18](18_inference.ipynb) are about the rest of them.
 
 # %% [markdown]
 # ## Exercise
@@ -321,13 +321,13 @@ check(mirrored_score, check_mirrored_score)
 #
 # Its tag. When it is seen again the network must give it the same number as before. All frames of the
 # clip go through the network together, which makes that possible; nothing guarantees it, and most of the reach
-# between distant frames is small (lesson [04](04_attention.ipynb)). No rule afterwards could mend it.
+# between distant frames is small (lesson [12](12_attention.ipynb)). No rule afterwards could mend it.
 # </details>
 #
 # <details><summary>3. A network finds every object but calls each star a disc. What is its J&F?</summary>
 #
 # Unchanged. J&F looks at masks only, the DAVIS benchmark has no classes. YouTube-VIS counts classes,
-# with average precision (lesson 17).
+# with average precision (lesson 20).
 # </details>
 
 # %% [markdown]

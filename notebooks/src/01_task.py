@@ -17,7 +17,8 @@
 #
 # You need: NumPy.
 #
-# Previous: [00 · the whole system](00_overview.ipynb) · Next: [02 · clips](02_clips.ipynb)
+# Previous: [00 · the whole system](00_overview.ipynb) ·
+# Next: [03 · L_spectra pulls pixels together](03_spectra.ipynb)
 
 # %% tags=["parameters"]
 PROFILE = "toy"  # toy, smoke or paper: how many classes the network of the last section has

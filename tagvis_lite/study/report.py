@@ -108,7 +108,7 @@ means that nobody has: no public reproduction of the paper's own rows is known t
 
 `python -m tagvis_lite.study.report`, a part of `make notebooks`, writes this page from the runs. A
 test works out every number of ours again from the files that the runs left, in the tables and in
-the words between them, and fails on one that differs. Lesson [21](../notebooks/21_report.ipynb)
+the words between them, and fails on one that differs. Lesson [24](../notebooks/24_report.ipynb)
 shows how.
 
 ## Table I: YouTube-VIS
@@ -124,7 +124,7 @@ FF: first frame proposal. P/D: proposals or detections. {_card_words()}
 P/D as above, OF: optical flow, RI: re-identification. Our run is the same. The paper does not say
 what its 17 frames a second count, nor on which machine.
 
-{_speed_words()} Operations and ratios of times are in lesson [19](../notebooks/19_speed.ipynb) and
+{_speed_words()} Operations and ratios of times are in lesson [22](../notebooks/22_speed.ipynb) and
 in [benchmarks](../benchmarks/README.md).
 
 ## Table III: what each part is worth

@@ -1,6 +1,6 @@
 """Tags as free parameters: what a loss does to tags when no network stands in between.
 
-Lessons 06 to 10 put a few tags on a line and let them roll down a loss.
+Lessons 03 to 07 put a few tags on a line and let them roll down a loss.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def colab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_lesson_runs_on_colab(colab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUPYTER_PATH", str(colab / "share"))
-    lesson = nbformat.read(ROOT / "notebooks" / "06_spectra.ipynb", as_version=4)
+    lesson = nbformat.read(ROOT / "notebooks" / "03_spectra.ipynb", as_version=4)
     start = "import google.colab"  # as Colab does before the first cell
     lesson.cells.insert(0, new_code_cell(start))
     lesson.cells.append(new_code_cell(AFTER))

@@ -3,64 +3,30 @@
 from collections.abc import Callable
 
 import pytest
-from torch import nn
+from torch import Tensor
 
-from tagvis_lite.course.checks.lesson_03 import check_keep_time
-
-ALL = ("stem", "layer1", "layer2", "layer3", "layer4")
+from tagvis_lite.course.checks.lesson_03 import check_spectra_gradient
 
 
-def keep_time(
-    layers: tuple[str, ...] = ALL, shortcuts: bool = True, space: bool = True
-) -> Callable[[nn.Module], None]:
-    """An answer that changes convolutions of these layers, perhaps without shortcuts."""
-
-    def answer(network: nn.Module) -> None:
-        for name, module in network.named_modules():
-            if isinstance(module, nn.Conv3d) and name.startswith(layers):
-                if "downsample" in name and not shortcuts:
-                    continue
-                module.stride = (1, *module.stride[1:]) if space else (1, 1, 1)
-
-    return answer
-
-
-def new_convolution(network: nn.Module) -> None:
-    layer = network.get_submodule("layer2.0")
-    layer.downsample = nn.Conv3d(64, 128, 1, (1, 2, 2))  # its name and its bias are new
-
-
-def turned_around(network: nn.Module) -> None:
-    for module in network.modules():
-        if isinstance(module, nn.Conv3d):
-            module.stride = (*module.stride[:2], 1)
+def right(tags: Tensor) -> Tensor:
+    return 2 * (tags - tags.mean())
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (keep_time(shortcuts=False), "need the same strides"),
-        (keep_time(layers=("layer2",)), "come out as 16"),
-        (keep_time(layers=("layer3",)), "come out as 16"),
-        (keep_time(layers=()), "no temporal stride has changed"),
-        (keep_time(layers=("layer1", "layer4")), "no temporal stride has changed"),
-        (keep_time(space=False), "only the first of the three strides is time"),
-        (turned_around, "only the first of the three strides is time"),
-        (new_convolution, "the trained ones no longer load"),
+        (lambda tags: -right(tags), "sign is turned around"),
+        (lambda tags: right(tags) / 2, "a factor 2"),
+        (lambda tags: right(tags) / len(tags), "gradient of the mean"),
+        (lambda tags: right(tags) - 2 / 3, "Does your h_n move"),
+        (lambda tags: right(tags).sum(), "one derivative per pixel"),
+        (lambda tags: right(tags).tolist(), "return a tensor"),
     ],
 )
-def test_likely_mistakes_are_named(answer: Callable[[nn.Module], None], message: str) -> None:
+def test_likely_mistakes_are_named(answer: Callable[[Tensor], Tensor], message: str) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_keep_time(answer)
+        check_spectra_gradient(answer)
 
 
-def test_kept_frames_pass() -> None:
-    check_keep_time(keep_time())
-
-
-def test_a_returned_network_and_an_unchanged_layer4_pass() -> None:
-    def answer(network: nn.Module) -> nn.Module:
-        keep_time(layers=("layer2", "layer3"))(network)
-        return network
-
-    check_keep_time(answer)
+def test_the_right_gradient_passes() -> None:
+    check_spectra_gradient(right)

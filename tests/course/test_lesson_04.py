@@ -1,54 +1,54 @@
-"""Lesson 04: its check tells the likely mistakes apart."""
+"""Lesson 04: its check tells the likely mistakes of the variance identity apart."""
 
 import pytest
 import torch
 from torch import Tensor
 
-from tagvis_lite.course.checks.lesson_04 import Step, check_non_local_step
+from tagvis_lite.course.checks.lesson_04 import Part, check_between_frames
 
 
-def step(power: float = 0.5, axis: int = -1) -> Step:
-    """An answer that divides by a power of d and takes the softmax along an axis."""
-
-    def answer(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        scores = query @ keys.flatten(0, 1).T / query.shape[-1] ** power
-        return scores.softmax(dim=axis) @ values.flatten(0, 1)
-
-    return answer
+def parts(tags: Tensor, here: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """M_t and h_nt of the frames the instance is in, and h_n."""
+    seen = here.any(dim=1)
+    h_nt = torch.stack([t[m].mean() for t, m in zip(tags[seen], here[seen], strict=True)])
+    return here[seen].sum(dim=1), h_nt, tags[here].mean()
 
 
-def frame_by_frame(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """T x S x d."""
-    pairs = zip(keys, values, strict=True)
-    return torch.stack([(query @ k.T / query.shape[-1] ** 0.5).softmax(-1) @ v for k, v in pairs])
+def right(tags: Tensor, here: Tensor) -> Tensor:
+    counts, h_nt, h_n = parts(tags, here)
+    return (counts * (h_nt - h_n).square()).sum()
 
 
-def no_softmax(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    return query @ keys.flatten(0, 1).T / query.shape[-1] ** 0.5 @ values.flatten(0, 1)
+def without_weights(tags: Tensor, here: Tensor) -> Tensor:
+    _, h_nt, h_n = parts(tags, here)
+    return (h_nt - h_n).square().sum()
 
 
-def another_order(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    return step()(query, keys, values.flip(0))
+def mean_of_means(tags: Tensor, here: Tensor) -> Tensor:
+    counts, h_nt, _ = parts(tags, here)
+    return (counts * (h_nt - h_nt.mean()).square()).sum()
+
+
+def forgets_absence(tags: Tensor, here: Tensor) -> Tensor:
+    h_nt = torch.stack([t[m].mean() for t, m in zip(tags, here, strict=True)])
+    return (here.sum(dim=1) * (h_nt - tags[here].mean()).square()).sum()
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (step(power=0), "not scaled"),
-        (step(power=1), "not by its root"),
-        (step(axis=0), "the softmax runs over the answering positions"),
-        (no_softmax, "the softmax runs over the answering positions"),
-        (lambda *x: frame_by_frame(*x).mean(0), "you average them"),
-        (lambda *x: frame_by_frame(*x).sum(0), "the number of frames"),
-        (frame_by_frame, "one output per asking position"),
-        (another_order, "in the same order"),
-        (lambda *_: 1.0, "return a tensor"),
+        (without_weights, "multiply by M_t"),
+        (mean_of_means, "not the mean of the frame means"),
+        (forgets_absence, "NaN"),
+        (lambda tags, here: right(tags, here) / 2, "not their mean"),
+        (lambda tags, here: right(tags, here) / 4, "a sum over pixels"),
+        (lambda tags, here: (tags[here] - tags[here].mean()).square().sum(), "within frames"),
     ],
 )
-def test_likely_mistakes_are_named(answer: Step, message: str) -> None:
+def test_likely_mistakes_are_named(answer: Part, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_non_local_step(answer)
+        check_between_frames(answer)
 
 
-def test_the_right_step_passes() -> None:
-    check_non_local_step(step())
+def test_the_right_part_passes() -> None:
+    check_between_frames(right)

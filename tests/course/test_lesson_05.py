@@ -1,32 +1,67 @@
-"""Lesson 05: its check tells the likely mistakes of deconvolution arithmetic apart."""
+"""Lesson 05: its check tells the likely mistakes apart."""
+
+from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor
 
-from tagvis_lite.course.checks.lesson_05 import Size, check_output_size
+from tagvis_lite.course.checks.lesson_05 import check_pairwise_hinge
 
 
-def right(size: int, kernel: int, stride: int, padding: int) -> int:
-    return (size - 1) * stride - 2 * padding + kernel
+def table(h: Tensor, margin: float) -> Tensor:
+    return (margin - (h[:, None] - h).abs()).clamp(min=0)
+
+
+def right(h: Tensor, margin: float) -> Tensor:
+    return table(h, margin).triu(1).sum()
+
+
+def signed(h: Tensor, margin: float) -> Tensor:
+    return (margin - (h[:, None] - h)).clamp(min=0).triu(1).sum()
+
+
+def unclamped(h: Tensor, margin: float) -> Tensor:
+    return (margin - (h[:, None] - h).abs()).triu(1).sum()
+
+
+def square_root(h: Tensor, margin: float) -> Tensor:
+    distance = (h[:, None] - h).square().sqrt()
+    return (margin - distance).clamp(min=0).triu(1).sum()
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda n, k, s, p: n * s, "size times stride is right only if"),
-        (lambda n, k, s, p: (n - 1) * s + 2 * p + k, "padding takes away"),
-        (lambda n, k, s, p: (n + 2 * p - k) // s + 1, "after a convolution"),
-        (lambda n, k, s, p: right(n, k, s, p) + 1, "pixels come out"),
-        (lambda n, k, s, p: float(right(n, k, s, p)), "a size is an integer"),
+        (lambda h, margin: table(h, margin).sum(), "counts twice"),
+        (lambda h, margin: table(h, margin).sum() - margin * len(h), "counts twice"),
+        (lambda h, margin: table(h, margin).triu().sum(), "no pair: leave out the diagonal"),
+        (unclamped, "is the max"),
+        (lambda h, margin: right(h, margin) / 3, "a mean over pairs"),
+        (lambda h, margin: right(h, margin) / 9, "you say"),
+        (signed, "is the absolute value there"),
+        (lambda h, margin: table(h, margin).square().triu(1).sum(), "square of the hinge"),
+        (lambda h, margin: table(h, margin).triu(1).sum(0), "one number for all pairs"),
+        (lambda h, margin: right(h, margin).item(), "return a tensor"),
+        (square_root, "gradient is NaN"),
+        (lambda h, margin: right(h, margin) + (len(h) == 1), "one instance has no pair"),
     ],
 )
-def test_likely_mistakes_are_named(answer: Size, message: str) -> None:
+def test_likely_mistakes_are_named(answer: Callable[[Tensor, float], Tensor], message: str) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_output_size(answer)
+        check_pairwise_hinge(answer)
 
 
-def test_the_right_size_is_that_of_the_layer() -> None:
-    check_output_size(right)
-    layer = nn.ConvTranspose1d(1, 1, 8, 4, 2)
-    assert layer(torch.zeros(1, 1, 14)).shape[-1] == right(14, 8, 4, 2) == 56
+def test_the_right_hinge_passes() -> None:
+    check_pairwise_hinge(right)
+
+
+def test_a_loop_passes() -> None:
+    def loop(h: Tensor, margin: float) -> Tensor:
+        total = torch.zeros(())
+        for n in range(len(h)):
+            for other in range(n + 1, len(h)):
+                total = total + (margin - (h[n] - h[other]).abs()).clamp(min=0)
+        return total
+
+    check_pairwise_hinge(loop)

@@ -1,4 +1,6 @@
-"""Lesson 07: its check tells the likely mistakes apart."""
+"""Lesson 07: its check tells the likely mistakes of a drift measure apart."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 
@@ -6,62 +8,50 @@ import pytest
 import torch
 from torch import Tensor
 
-from tagvis_lite.course.checks.lesson_07 import check_pairwise_hinge
+from tagvis_lite.course.checks.lesson_07 import check_drift
+
+Measure = Callable[[Tensor, Tensor], Tensor]
 
 
-def table(h: Tensor, margin: float) -> Tensor:
-    return (margin - (h[:, None] - h).abs()).clamp(min=0)
+def frame_means(tags: Tensor, ids: Tensor, n: int) -> Tensor:
+    return torch.stack([t[i == n].mean() for t, i in zip(tags, ids, strict=True) if (i == n).any()])
 
 
-def right(h: Tensor, margin: float) -> Tensor:
-    return table(h, margin).triu(1).sum()
+def right(tags: Tensor, ids: Tensor, correction: int = 0) -> Tensor:
+    stds = [
+        frame_means(tags, ids, n).std(correction=correction) for n in ids.unique().tolist() if n
+    ]
+    return torch.stack(stds).max()
 
 
-def signed(h: Tensor, margin: float) -> Tensor:
-    return (margin - (h[:, None] - h)).clamp(min=0).triu(1).sum()
+def forgets_absence(tags: Tensor, ids: Tensor) -> Tensor:
+    per_frame = [[t[i == n].mean() for t, i in zip(tags, ids, strict=True)] for n in (1, 2)]
+    return torch.tensor(per_frame).std(dim=1, correction=0).max()
 
 
-def unclamped(h: Tensor, margin: float) -> Tensor:
-    return (margin - (h[:, None] - h).abs()).triu(1).sum()
+def mean_over_instances(tags: Tensor, ids: Tensor) -> Tensor:
+    return torch.stack([frame_means(tags, ids, n).std(correction=0) for n in (1, 2)]).mean()
 
 
-def square_root(h: Tensor, margin: float) -> Tensor:
-    distance = (h[:, None] - h).square().sqrt()
-    return (margin - distance).clamp(min=0).triu(1).sum()
+def takes_background(tags: Tensor, ids: Tensor) -> Tensor:
+    return torch.stack([tags[ids == n].std(correction=0) for n in (0, 1, 2)]).max() + 50
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda h, margin: table(h, margin).sum(), "counts twice"),
-        (lambda h, margin: table(h, margin).sum() - margin * len(h), "counts twice"),
-        (lambda h, margin: table(h, margin).triu().sum(), "no pair: leave out the diagonal"),
-        (unclamped, "is the max"),
-        (lambda h, margin: right(h, margin) / 3, "a mean over pairs"),
-        (lambda h, margin: right(h, margin) / 9, "you say"),
-        (signed, "is the absolute value there"),
-        (lambda h, margin: table(h, margin).square().triu(1).sum(), "square of the hinge"),
-        (lambda h, margin: table(h, margin).triu(1).sum(0), "one number for all pairs"),
-        (lambda h, margin: right(h, margin).item(), "return a tensor"),
-        (square_root, "gradient is NaN"),
-        (lambda h, margin: right(h, margin) + (len(h) == 1), "one instance has no pair"),
+        (forgets_absence, "NaN: instance 2 is absent"),
+        (mean_over_instances, "the worst instance counts"),
+        (lambda tags, ids: tags[ids == 1].std(correction=0), "spread of all pixels"),
+        (lambda tags, ids: right(tags, ids, correction=1), "not T - 1"),
+        (takes_background, "take no part"),
+        (lambda tags, ids: torch.zeros(2), "one number"),
     ],
 )
-def test_likely_mistakes_are_named(answer: Callable[[Tensor, float], Tensor], message: str) -> None:
+def test_likely_mistakes_are_named(answer: Measure, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_pairwise_hinge(answer)
+        check_drift(answer)
 
 
-def test_the_right_hinge_passes() -> None:
-    check_pairwise_hinge(right)
-
-
-def test_a_loop_passes() -> None:
-    def loop(h: Tensor, margin: float) -> Tensor:
-        total = torch.zeros(())
-        for n in range(len(h)):
-            for other in range(n + 1, len(h)):
-                total = total + (margin - (h[n] - h[other]).abs()).clamp(min=0)
-        return total
-
-    check_pairwise_hinge(loop)
+def test_the_right_measure_passes() -> None:
+    check_drift(right)

@@ -1,57 +1,55 @@
-"""Lesson 10: its check tells the likely mistakes of a drift measure apart."""
+"""Lesson 10: its check tells the likely mistakes of a sampler apart."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-
+import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Generator
 
-from tagvis_lite.course.checks.lesson_10 import check_drift
-
-Measure = Callable[[Tensor, Tensor], Tensor]
-
-
-def frame_means(tags: Tensor, ids: Tensor, n: int) -> Tensor:
-    return torch.stack([t[i == n].mean() for t, i in zip(tags, ids, strict=True) if (i == n).any()])
+from tagvis_lite.clips import sample_indices
+from tagvis_lite.course.checks.lesson_10 import Sampler, check_sampler
 
 
-def right(tags: Tensor, ids: Tensor, correction: int = 0) -> Tensor:
-    stds = [
-        frame_means(tags, ids, n).std(correction=correction) for n in ids.unique().tolist() if n
-    ]
-    return torch.stack(stds).max()
+def any_frames(total: int, number: int, longest: int, generator: Generator) -> np.ndarray:
+    return torch.randperm(total, generator=generator)[:number].sort().values.numpy()
 
 
-def forgets_absence(tags: Tensor, ids: Tensor) -> Tensor:
-    per_frame = [[t[i == n].mean() for t, i in zip(tags, ids, strict=True)] for n in (1, 2)]
-    return torch.tensor(per_frame).std(dim=1, correction=0).max()
+def unsorted_frames(total: int, number: int, longest: int, generator: Generator) -> np.ndarray:
+    return torch.randperm(total, generator=generator)[:number].numpy()
 
 
-def mean_over_instances(tags: Tensor, ids: Tensor) -> Tensor:
-    return torch.stack([frame_means(tags, ids, n).std(correction=0) for n in (1, 2)]).mean()
+def too_far(total: int, number: int, longest: int, generator: Generator) -> np.ndarray:
+    return torch.randint(1, longest + 2, (number,), generator=generator).cumsum(0).numpy()
 
 
-def takes_background(tags: Tensor, ids: Tensor) -> Tensor:
-    return torch.stack([tags[ids == n].std(correction=0) for n in (0, 1, 2)]).max() + 50
+def nothing_dropped(total: int, number: int, longest: int, generator: Generator) -> np.ndarray:
+    return np.arange(number) + int(torch.randint(total - number + 1, (), generator=generator))
+
+
+def always_the_same(total: int, number: int, longest: int, generator: Generator) -> np.ndarray:
+    return np.rint(np.linspace(0, total - 1, number)).astype(int)
+
+
+def from_zero(total: int, number: int, longest: int, generator: Generator) -> np.ndarray:
+    chosen = sample_indices(total, number, longest, generator)
+    return chosen - chosen[0]
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (forgets_absence, "NaN: instance 2 is absent"),
-        (mean_over_instances, "the worst instance counts"),
-        (lambda tags, ids: tags[ids == 1].std(correction=0), "spread of all pixels"),
-        (lambda tags, ids: right(tags, ids, correction=1), "not T - 1"),
-        (takes_background, "take no part"),
-        (lambda tags, ids: torch.zeros(2), "one number"),
+        (any_frames, "more than 5 frames"),
+        (unsorted_frames, "frames must rise"),
+        (too_far, "beyond the last frame"),
+        (nothing_dropped, "nothing was ever dropped"),
+        (always_the_same, "clips hardly differ"),
+        (from_zero, "begins at the same frame"),
+        (lambda total, number, longest, generator: np.arange(7), "exactly 8 frames"),
     ],
 )
-def test_likely_mistakes_are_named(answer: Measure, message: str) -> None:
+def test_likely_mistakes_are_named(answer: Sampler, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_drift(answer)
+        check_sampler(answer)
 
 
-def test_the_right_measure_passes() -> None:
-    check_drift(right)
+def test_the_package_passes() -> None:
+    check_sampler(sample_indices)

@@ -1,49 +1,66 @@
 """Lesson 11: its check tells the likely mistakes apart."""
 
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from torch import Tensor
+from torch import nn
 
-from tagvis_lite.course.checks.lesson_11 import Affinity, check_flat_affinity
+from tagvis_lite.course.checks.lesson_11 import check_keep_time
+
+ALL = ("stem", "layer1", "layer2", "layer3", "layer4")
 
 
-def block(*, mean: bool = False, biases: int = 1, divide_by: float = 5**0.5, axis: int = -1) -> Any:
-    """An answer; d is 5 and C is 6 in the check."""
+def keep_time(
+    layers: tuple[str, ...] = ALL, shortcuts: bool = True, space: bool = True
+) -> Callable[[nn.Module], None]:
+    """An answer that changes convolutions of these layers, perhaps without shortcuts."""
 
-    def answer(tags: Tensor, kernel: Tensor, bias: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        total = kernel.mean((1, 2)) if mean else kernel.sum((1, 2))
-        e = tags[:, None] * total + biases * bias
-        return ((e @ query.T) @ (e @ key.T).T / divide_by).softmax(axis)
+    def answer(network: nn.Module) -> None:
+        for name, module in network.named_modules():
+            if isinstance(module, nn.Conv3d) and name.startswith(layers):
+                if "downsample" in name and not shortcuts:
+                    continue
+                module.stride = (1, *module.stride[1:]) if space else (1, 1, 1)
 
     return answer
 
 
-def swapped(tags: Tensor, kernel: Tensor, bias: Tensor, query: Tensor, key: Tensor) -> Tensor:
-    answer: Tensor = block()(tags, kernel, bias, key, query)
-    return answer
+def new_convolution(network: nn.Module) -> None:
+    layer = network.get_submodule("layer2.0")
+    layer.downsample = nn.Conv3d(64, 128, 1, (1, 2, 2))  # its name and its bias are new
+
+
+def turned_around(network: nn.Module) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.Conv3d):
+            module.stride = (*module.stride[:2], 1)
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (block(mean=True), "you take the mean of the kernel"),
-        (block(biases=0), "the bias is missing"),
-        (block(biases=16), "at every pixel"),
-        (block(divide_by=1), "not scaled"),
-        (block(divide_by=6**0.5), "the root of C"),
-        (block(divide_by=5), "not by its root"),
-        (block(axis=0), "take the softmax over the answering"),
-        (swapped, "changed places"),
-        (lambda *x: block()(*x).flip(0), "the first row should be"),
-        (lambda *x: block()(*x)[0], "one row per asking patch"),
-        (lambda *x: block()(*x).tolist(), "return a tensor"),
+        (keep_time(shortcuts=False), "need the same strides"),
+        (keep_time(layers=("layer2",)), "come out as 16"),
+        (keep_time(layers=("layer3",)), "come out as 16"),
+        (keep_time(layers=()), "no temporal stride has changed"),
+        (keep_time(layers=("layer1", "layer4")), "no temporal stride has changed"),
+        (keep_time(space=False), "only the first of the three strides is time"),
+        (turned_around, "only the first of the three strides is time"),
+        (new_convolution, "the trained ones no longer load"),
     ],
 )
-def test_likely_mistakes_are_named(answer: Affinity, message: str) -> None:
+def test_likely_mistakes_are_named(answer: Callable[[nn.Module], None], message: str) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_flat_affinity(answer)
+        check_keep_time(answer)
 
 
-def test_the_right_block_passes() -> None:
-    check_flat_affinity(block())
+def test_kept_frames_pass() -> None:
+    check_keep_time(keep_time())
+
+
+def test_a_returned_network_and_an_unchanged_layer4_pass() -> None:
+    def answer(network: nn.Module) -> nn.Module:
+        keep_time(layers=("layer2", "layer3"))(network)
+        return network
+
+    check_keep_time(answer)

@@ -4,65 +4,51 @@ import pytest
 import torch
 from torch import Tensor
 
-from tagvis_lite.course.checks.lesson_12 import Loss, check_clip_cross_entropy
+from tagvis_lite.course.checks.lesson_12 import Step, check_non_local_step
 
 
-def per_pixel(logits: Tensor, labels: Tensor, axis: int = 1) -> Tensor:
-    """Minus log p of the label of each pixel; void as background. B x T x h x w."""
-    filled = torch.where(labels == 255, 0, labels).unsqueeze(1)
-    return -logits.log_softmax(axis).gather(1, filled).squeeze(1)
+def step(power: float = 0.5, axis: int = -1) -> Step:
+    """An answer that divides by a power of d and takes the softmax along an axis."""
+
+    def answer(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        scores = query @ keys.flatten(0, 1).T / query.shape[-1] ** power
+        return scores.softmax(dim=axis) @ values.flatten(0, 1)
+
+    return answer
 
 
-def right(logits: Tensor, labels: Tensor) -> Tensor:
-    return per_pixel(logits, labels)[labels != 255].mean()
+def frame_by_frame(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """T x S x d."""
+    pairs = zip(keys, values, strict=True)
+    return torch.stack([(query @ k.T / query.shape[-1] ** 0.5).softmax(-1) @ v for k, v in pairs])
 
 
-def over(axis: int) -> Loss:
-    return lambda logits, labels: per_pixel(logits, labels, axis)[labels != 255].mean()
+def no_softmax(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    return query @ keys.flatten(0, 1).T / query.shape[-1] ** 0.5 @ values.flatten(0, 1)
 
 
-def masked(logits: Tensor, labels: Tensor) -> Tensor:
-    return per_pixel(logits, labels) * (labels != 255)
-
-
-def by_clip(logits: Tensor, labels: Tensor) -> Tensor:
-    clips = [right(*clip) for clip in zip(logits.split(1), labels.split(1), strict=True)]
-    return torch.stack(clips).mean()
-
-
-def no_log(logits: Tensor, labels: Tensor) -> Tensor:
-    filled = torch.where(labels == 255, 0, labels).unsqueeze(1)
-    return -logits.softmax(1).gather(1, filled).squeeze(1)[labels != 255].mean()
-
-
-def no_softmax(logits: Tensor, labels: Tensor) -> Tensor:
-    filled = torch.where(labels == 255, 0, labels).unsqueeze(1)
-    return -logits.gather(1, filled).squeeze(1)[labels != 255].mean()
+def another_order(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    return step()(query, keys, values.flip(0))
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda *x: -right(*x), "sign is turned around"),
-        (lambda *x: masked(*x).sum(), "the sum over pixels"),
-        (lambda *x: masked(*x).mean(), "must not count below"),
-        (lambda *x: per_pixel(*x).mean(), "taken for background"),
-        (by_clip, "average within each clip"),
-        (no_log, "logarithm is missing"),
-        (no_softmax, "no log-probabilities yet"),
-        (over(0), "runs over clips"),
-        (over(2), "runs over frames"),
-        (over(4), "runs over columns"),
-        (lambda *x: right(*x) / 4, "PyTorch says"),
-        (lambda *x: right(*x) * float("nan"), "the result is NaN"),
-        (masked, "one number for the whole batch"),
-        (lambda *x: right(*x).item(), "return a tensor"),
+        (step(power=0), "not scaled"),
+        (step(power=1), "not by its root"),
+        (step(axis=0), "the softmax runs over the answering positions"),
+        (no_softmax, "the softmax runs over the answering positions"),
+        (lambda *x: frame_by_frame(*x).mean(0), "you average them"),
+        (lambda *x: frame_by_frame(*x).sum(0), "the number of frames"),
+        (frame_by_frame, "one output per asking position"),
+        (another_order, "in the same order"),
+        (lambda *_: 1.0, "return a tensor"),
     ],
 )
-def test_likely_mistakes_are_named(answer: Loss, message: str) -> None:
+def test_likely_mistakes_are_named(answer: Step, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_clip_cross_entropy(answer)
+        check_non_local_step(answer)
 
 
-def test_the_right_loss_passes() -> None:
-    check_clip_cross_entropy(right)
+def test_the_right_step_passes() -> None:
+    check_non_local_step(step())

@@ -1,63 +1,32 @@
-"""Lesson 13: its check tells the likely mistakes apart."""
-
-from typing import Any
+"""Lesson 13: its check tells the likely mistakes of deconvolution arithmetic apart."""
 
 import pytest
+import torch
+from torch import nn
 
-from tagvis_lite.course.checks.lesson_13 import Ladder, check_shape_ladder
-
-
-def ladder(
-    *,
-    stride: int = 16,
-    tag_scale: int = 8,
-    located: int = 258,
-    compress: int = 2,
-    features: int = 256,
-    classes: int = 41,
-    time_stride: int = 1,
-) -> Any:
-    def answer(num_frames: int, height: int, width: int) -> dict[str, tuple[int, ...]]:
-        t, h, w = num_frames // time_stride, height // stride, width // stride
-        return {
-            "f with coordinates": (t, h, w, located),
-            "compressed": (t, h // compress, w // compress, 512),
-            "q": (t, h, w, features),
-            "p": (t, tag_scale * h, tag_scale * w, 1),
-            "w": (t, h, w, features),
-            "O": (t, tag_scale * h, tag_scale * w, classes),
-        }
-
-    return answer
+from tagvis_lite.course.checks.lesson_13 import Size, check_output_size
 
 
-def rearranged(*order: int) -> Ladder:
-    return lambda *x: {k: tuple(size[i] for i in order) for k, size in ladder()(*x).items()}
+def right(size: int, kernel: int, stride: int, padding: int) -> int:
+    return (size - 1) * stride - 2 * padding + kernel
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (ladder(stride=8), "f with coordinates: twice too large"),
-        (ladder(stride=32), "a trace gives 10 x 20"),
-        (ladder(time_stride=4), "4 frames of 16"),
-        (ladder(located=256), "two channels are missing"),
-        (ladder(features=258), "end in the bottleneck"),
-        (ladder(features=512), "q: 512 channels"),
-        (ladder(compress=1), "compressed: twice too large"),
-        (ladder(tag_scale=16), "p: twice too large"),
-        (ladder(classes=40), "background is a class"),
-        (rearranged(0, 2, 1, 3), "changed places"),
-        (rearranged(3, 1, 2, 0), "channels come last"),
-        (rearranged(1, 2, 3), "four numbers"),
-        (lambda *x: {"q": ladder()(*x)["q"]}, "is missing"),
-        (lambda *x: list(ladder()(*x).values()), "return a dictionary"),
+        (lambda n, k, s, p: n * s, "size times stride is right only if"),
+        (lambda n, k, s, p: (n - 1) * s + 2 * p + k, "padding takes away"),
+        (lambda n, k, s, p: (n + 2 * p - k) // s + 1, "after a convolution"),
+        (lambda n, k, s, p: right(n, k, s, p) + 1, "pixels come out"),
+        (lambda n, k, s, p: float(right(n, k, s, p)), "a size is an integer"),
     ],
 )
-def test_likely_mistakes_are_named(answer: Ladder, message: str) -> None:
+def test_likely_mistakes_are_named(answer: Size, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_shape_ladder(answer)
+        check_output_size(answer)
 
 
-def test_the_right_ladder_passes() -> None:
-    check_shape_ladder(ladder())
+def test_the_right_size_is_that_of_the_layer() -> None:
+    check_output_size(right)
+    layer = nn.ConvTranspose1d(1, 1, 8, 4, 2)
+    assert layer(torch.zeros(1, 1, 14)).shape[-1] == right(14, 8, 4, 2) == 56

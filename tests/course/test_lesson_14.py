@@ -1,75 +1,49 @@
-"""Lesson 14: its check tells the likely mistakes of a training step apart."""
+"""Lesson 14: its check tells the likely mistakes apart."""
 
-from collections.abc import Callable
+from typing import Any
 
 import pytest
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from tagvis_lite.course.checks.lesson_14 import Step, check_training_step
-
-Loss = Callable[[], Tensor]
+from tagvis_lite.course.checks.lesson_14 import Affinity, check_flat_affinity
 
 
-def right(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss) -> float:
-    optimizer.zero_grad()
-    value = loss()
-    value.backward()
-    optimizer.step()
-    return value.item()
+def block(*, mean: bool = False, biases: int = 1, divide_by: float = 5**0.5, axis: int = -1) -> Any:
+    """An answer; d is 5 and C is 6 in the check."""
+
+    def answer(tags: Tensor, kernel: Tensor, bias: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        total = kernel.mean((1, 2)) if mean else kernel.sum((1, 2))
+        e = tags[:, None] * total + biases * bias
+        return ((e @ query.T) @ (e @ key.T).T / divide_by).softmax(axis)
+
+    return answer
 
 
-def keeps_gradients(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss) -> float:
-    value = loss()
-    value.backward()
-    optimizer.step()
-    return value.item()
-
-
-def never_steps(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss) -> float:
-    optimizer.zero_grad()
-    value = loss()
-    value.backward()
-    return value.item()
-
-
-def steps_too_early(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss) -> float:
-    optimizer.zero_grad()
-    value = loss()
-    optimizer.step()
-    value.backward()
-    return value.item()
-
-
-def keeps_the_graph(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss) -> float:
-    optimizer.zero_grad()
-    value = loss()
-    value.backward()
-    optimizer.step()
-    return value  # type: ignore[return-value]
-
-
-def returns_the_loss_after(
-    network: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss
-) -> float:
-    right(network, optimizer, loss)
-    return loss().item()
+def swapped(tags: Tensor, kernel: Tensor, bias: Tensor, query: Tensor, key: Tensor) -> Tensor:
+    answer: Tensor = block()(tags, kernel, bias, key, query)
+    return answer
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (keeps_gradients, "zero_grad"),
-        (never_steps, "weights did not move"),
-        (steps_too_early, "weights did not move"),
-        (keeps_the_graph, "return the loss as a number"),
-        (returns_the_loss_after, "the first loss is 1"),
+        (block(mean=True), "you take the mean of the kernel"),
+        (block(biases=0), "the bias is missing"),
+        (block(biases=16), "at every pixel"),
+        (block(divide_by=1), "not scaled"),
+        (block(divide_by=6**0.5), "the root of C"),
+        (block(divide_by=5), "not by its root"),
+        (block(axis=0), "take the softmax over the answering"),
+        (swapped, "changed places"),
+        (lambda *x: block()(*x).flip(0), "the first row should be"),
+        (lambda *x: block()(*x)[0], "one row per asking patch"),
+        (lambda *x: block()(*x).tolist(), "return a tensor"),
     ],
 )
-def test_likely_mistakes_are_named(answer: Step, message: str) -> None:
+def test_likely_mistakes_are_named(answer: Affinity, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_training_step(answer)
+        check_flat_affinity(answer)
 
 
-def test_the_right_step_passes() -> None:
-    check_training_step(right)
+def test_the_right_block_passes() -> None:
+    check_flat_affinity(block())

@@ -1,56 +1,68 @@
 """Lesson 15: its check tells the likely mistakes apart."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
-
-import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
-from tagvis_lite.course.checks.lesson_15 import check_cluster_by_gaps
-
-
-def right(tags: np.ndarray, gap: float) -> np.ndarray:
-    order = np.argsort(tags)
-    ids = np.empty(len(tags), int)
-    ids[order] = 1 + np.concatenate([[0], np.cumsum(np.diff(tags[order]) > gap)])
-    return ids
+from tagvis_lite.course.checks.lesson_15 import Loss, check_clip_cross_entropy
 
 
-def from_the_first(tags: np.ndarray, gap: float) -> np.ndarray:
-    ids, first, n = np.empty(len(tags), int), -np.inf, 0
-    for k in np.argsort(tags):
-        if tags[k] - first > gap:
-            first, n = tags[k], n + 1
-        ids[k] = n
-    return ids
+def per_pixel(logits: Tensor, labels: Tensor, axis: int = 1) -> Tensor:
+    """Minus log p of the label of each pixel; void as background. B x T x h x w."""
+    filled = torch.where(labels == 255, 0, labels).unsqueeze(1)
+    return -logits.log_softmax(axis).gather(1, filled).squeeze(1)
 
 
-def with_equal(tags: np.ndarray, gap: float) -> np.ndarray:
-    return right(tags, np.nextafter(gap, 0))
+def right(logits: Tensor, labels: Tensor) -> Tensor:
+    return per_pixel(logits, labels)[labels != 255].mean()
+
+
+def over(axis: int) -> Loss:
+    return lambda logits, labels: per_pixel(logits, labels, axis)[labels != 255].mean()
+
+
+def masked(logits: Tensor, labels: Tensor) -> Tensor:
+    return per_pixel(logits, labels) * (labels != 255)
+
+
+def by_clip(logits: Tensor, labels: Tensor) -> Tensor:
+    clips = [right(*clip) for clip in zip(logits.split(1), labels.split(1), strict=True)]
+    return torch.stack(clips).mean()
+
+
+def no_log(logits: Tensor, labels: Tensor) -> Tensor:
+    filled = torch.where(labels == 255, 0, labels).unsqueeze(1)
+    return -logits.softmax(1).gather(1, filled).squeeze(1)[labels != 255].mean()
+
+
+def no_softmax(logits: Tensor, labels: Tensor) -> Tensor:
+    filled = torch.where(labels == 255, 0, labels).unsqueeze(1)
+    return -logits.gather(1, filled).squeeze(1)[labels != 255].mean()
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda tags, gap: np.sort(right(tags, gap)), "in the order of the input"),
-        (lambda tags, gap: right(tags, gap) - 1, "count from 1"),
-        (
-            lambda tags, gap: 1 + np.cumsum(np.abs(np.diff(tags, prepend=tags[0])) > gap),
-            "sort the tags first",
-        ),
-        (from_the_first, "the first of its instance"),
-        (with_equal, "exactly `gap`"),
-        (lambda tags, gap: np.diff(np.sort(tags)) > gap, "one value less"),
-        (lambda tags, gap: np.ones(len(tags), int), "you say"),
-        (lambda tags, gap: right(tags, gap).tolist(), "return an array"),
+        (lambda *x: -right(*x), "sign is turned around"),
+        (lambda *x: masked(*x).sum(), "the sum over pixels"),
+        (lambda *x: masked(*x).mean(), "must not count below"),
+        (lambda *x: per_pixel(*x).mean(), "taken for background"),
+        (by_clip, "average within each clip"),
+        (no_log, "logarithm is missing"),
+        (no_softmax, "no log-probabilities yet"),
+        (over(0), "runs over clips"),
+        (over(2), "runs over frames"),
+        (over(4), "runs over columns"),
+        (lambda *x: right(*x) / 4, "PyTorch says"),
+        (lambda *x: right(*x) * float("nan"), "the result is NaN"),
+        (masked, "one number for the whole batch"),
+        (lambda *x: right(*x).item(), "return a tensor"),
     ],
 )
-def test_likely_mistakes_are_named(answer: Callable[..., Any], message: str) -> None:
+def test_likely_mistakes_are_named(answer: Loss, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_cluster_by_gaps(answer)
+        check_clip_cross_entropy(answer)
 
 
-def test_the_right_clustering_passes() -> None:
-    check_cluster_by_gaps(right)
+def test_the_right_loss_passes() -> None:
+    check_clip_cross_entropy(right)

@@ -1,77 +1,63 @@
 """Lesson 16: its check tells the likely mistakes apart."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
-from tagvis_lite.course.checks.lesson_16 import check_object_similarity
-
-Masks = tuple[np.ndarray, np.ndarray]
+from tagvis_lite.course.checks.lesson_16 import Ladder, check_shape_ladder
 
 
-def masks(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> Masks:
-    return truth == g, (result == p) & (truth != 255)
+def ladder(
+    *,
+    stride: int = 16,
+    tag_scale: int = 8,
+    located: int = 258,
+    compress: int = 2,
+    features: int = 256,
+    classes: int = 41,
+    time_stride: int = 1,
+) -> Any:
+    def answer(num_frames: int, height: int, width: int) -> dict[str, tuple[int, ...]]:
+        t, h, w = num_frames // time_stride, height // stride, width // stride
+        return {
+            "f with coordinates": (t, h, w, located),
+            "compressed": (t, h // compress, w // compress, 512),
+            "q": (t, h, w, features),
+            "p": (t, tag_scale * h, tag_scale * w, 1),
+            "w": (t, h, w, features),
+            "O": (t, tag_scale * h, tag_scale * w, classes),
+        }
+
+    return answer
 
 
-def right(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> float:
-    a, b = masks(truth, result, g, p)
-    union = (a | b).sum()
-    return float((a & b).sum() / union) if union else 1.0
-
-
-def with_void(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> float:
-    a, b = truth == g, result == p
-    return float((a & b).sum() / max(1, (a | b).sum()))
-
-
-def dice(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> float:
-    a, b = masks(truth, result, g, p)
-    return float(2 * (a & b).sum() / (a.sum() + b.sum()))
-
-
-def recall(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> float:
-    a, b = masks(truth, result, g, p)
-    return float((a & b).sum() / a.sum())
-
-
-def foreground(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> float:
-    known = truth != 255
-    a, b = (truth > 0) & known, (result > 0) & known
-    return float((a & b).sum() / (a | b).sum())
-
-
-def without_empty(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> float:
-    a, b = masks(truth, result, g, p)
-    return float((a & b).sum() / (a | b).sum())
-
-
-def divides_integers(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> float:
-    a, b = masks(truth, result, g, p)
-    return int((a & b).sum()) / int((a | b).sum())
+def rearranged(*order: int) -> Ladder:
+    return lambda *x: {k: tuple(size[i] for i in order) for k, size in ladder()(*x).items()}
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (with_void, "counts void as background"),
-        (dice, "divides by the union"),
-        (recall, "which is a recall"),
-        (foreground, "foreground with foreground"),
-        (without_empty, "they agree, so J is 1, not nan"),
-        (divides_integers, "they agree, so J is 1, not nan"),
-        (lambda *arguments: 1 - right(*arguments), "intersection 3, union 8"),
-        (lambda *arguments: np.full((4, 5), right(*arguments)), "one number, not an array"),
-        (lambda *arguments: None, "return a number"),
+        (ladder(stride=8), "f with coordinates: twice too large"),
+        (ladder(stride=32), "a trace gives 10 x 20"),
+        (ladder(time_stride=4), "4 frames of 16"),
+        (ladder(located=256), "two channels are missing"),
+        (ladder(features=258), "end in the bottleneck"),
+        (ladder(features=512), "q: 512 channels"),
+        (ladder(compress=1), "compressed: twice too large"),
+        (ladder(tag_scale=16), "p: twice too large"),
+        (ladder(classes=40), "background is a class"),
+        (rearranged(0, 2, 1, 3), "changed places"),
+        (rearranged(3, 1, 2, 0), "channels come last"),
+        (rearranged(1, 2, 3), "four numbers"),
+        (lambda *x: {"q": ladder()(*x)["q"]}, "is missing"),
+        (lambda *x: list(ladder()(*x).values()), "return a dictionary"),
     ],
 )
-def test_likely_mistakes_are_named(answer: Callable[..., Any], message: str) -> None:
+def test_likely_mistakes_are_named(answer: Ladder, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_object_similarity(answer)
+        check_shape_ladder(answer)
 
 
-def test_the_right_similarity_passes() -> None:
-    check_object_similarity(right)
+def test_the_right_ladder_passes() -> None:
+    check_shape_ladder(ladder())

@@ -1,76 +1,75 @@
-"""Lesson 17: its check tells the likely mistakes apart."""
-
-from __future__ import annotations
+"""Lesson 17: its check tells the likely mistakes of a training step apart."""
 
 from collections.abc import Callable
-from typing import Any
 
-import numpy as np
 import pytest
+import torch
+from torch import Tensor, nn
 
-from tagvis_lite.course.checks.lesson_17 import Track, check_sequence_iou
+from tagvis_lite.course.checks.lesson_17 import Step, check_training_step
 
-
-def pairs(a: Track, b: Track) -> list[tuple[np.ndarray, np.ndarray]]:
-    nothing = np.zeros((5, 5), bool)
-    return [
-        (nothing if x is None else x, nothing if y is None else y)
-        for x, y in zip(a, b, strict=True)
-    ]
+Loss = Callable[[], Tensor]
 
 
-def right(a: Track, b: Track) -> float:
-    shared = sum(int((x & y).sum()) for x, y in pairs(a, b))
-    union = sum(int((x | y).sum()) for x, y in pairs(a, b))
-    return shared / union if union else 0.0
+def right(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss) -> float:
+    optimizer.zero_grad()
+    value = loss()
+    value.backward()
+    optimizer.step()
+    return value.item()
 
 
-def mean_of_frames(a: Track, b: Track) -> float:
-    return float(np.mean([(x & y).sum() / (x | y).sum() for x, y in pairs(a, b)]))
+def keeps_gradients(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss) -> float:
+    value = loss()
+    value.backward()
+    optimizer.step()
+    return value.item()
 
 
-def mean_of_frames_with_both(a: Track, b: Track) -> float:
-    both = [(x, y) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
-    return float(np.mean([(x & y).sum() / (x | y).sum() for x, y in both]))
+def never_steps(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss) -> float:
+    optimizer.zero_grad()
+    value = loss()
+    value.backward()
+    return value.item()
 
 
-def without_missing_frames(a: Track, b: Track) -> float:
-    both = [(x, y) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
-    return sum((x & y).sum() for x, y in both) / sum((x | y).sum() for x, y in both)
+def steps_too_early(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss) -> float:
+    optimizer.zero_grad()
+    value = loss()
+    optimizer.step()
+    value.backward()
+    return value.item()
 
 
-def sum_of_areas(a: Track, b: Track) -> float:
-    both = pairs(a, b)
-    return sum((x & y).sum() for x, y in both) / sum(x.sum() + y.sum() for x, y in both)
+def keeps_the_graph(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss) -> float:
+    optimizer.zero_grad()
+    value = loss()
+    value.backward()
+    optimizer.step()
+    return value  # type: ignore[return-value]
 
 
-def without_empty(a: Track, b: Track) -> float:
-    both = pairs(a, b)
-    return sum(int((x & y).sum()) for x, y in both) / sum(int((x | y).sum()) for x, y in both)
-
-
-def without_none(a: Any, b: Any) -> float:
-    return float(np.mean([(x & y).sum() for x, y in zip(a, b, strict=True)]))
+def returns_the_loss_after(
+    network: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss
+) -> float:
+    right(network, optimizer, loss)
+    return loss().item()
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (mean_of_frames, "mean of the IoUs of the frames"),
-        (mean_of_frames_with_both, "mean over the frames that show both"),
-        (without_missing_frames, "leaves out frames"),
-        (sum_of_areas, "it was counted twice"),
-        (without_empty, "IoU 0 here, not nan"),
-        (without_none, "None stands for an empty mask"),
-        (lambda a, b: 1 - right(a, b), "shared 0"),
-        (lambda a, b: np.full(4, right(a, b)), "one number for a pair"),
-        (lambda a, b: None, "return a number"),
+        (keeps_gradients, "zero_grad"),
+        (never_steps, "weights did not move"),
+        (steps_too_early, "weights did not move"),
+        (keeps_the_graph, "return the loss as a number"),
+        (returns_the_loss_after, "the first loss is 1"),
     ],
 )
-def test_likely_mistakes_are_named(answer: Callable[..., Any], message: str) -> None:
+def test_likely_mistakes_are_named(answer: Step, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_sequence_iou(answer)
+        check_training_step(answer)
 
 
-def test_the_right_iou_passes() -> None:
-    check_sequence_iou(right)
+def test_the_right_step_passes() -> None:
+    check_training_step(right)

@@ -1,80 +1,77 @@
 """Lesson 19: its check tells the likely mistakes apart."""
 
-from collections.abc import Callable
-from statistics import mean, median
+from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 import pytest
 
-from tagvis_lite.course.checks.lesson_19 import check_median_seconds
+from tagvis_lite.course.checks.lesson_19 import check_object_similarity
 
-Call = Callable[[], object]
-Clock = Callable[[], float]
-
-
-def timer(
-    warm_up: int = 1,
-    before: bool = True,
-    after: bool = True,
-    summary: Callable[[list[float]], float] = median,
-) -> Callable[[Call, int, Clock, Call], float]:
-    """A timer with or without each of the things that make it right."""
-
-    def answer(function: Call, repeats: int, clock: Clock, synchronise: Call) -> float:
-        for _ in range(warm_up):
-            function()
-        seconds = []
-        for _ in range(repeats):
-            if before:
-                synchronise()
-            start = clock()
-            function()
-            if after:
-                synchronise()
-            seconds.append(clock() - start)
-        return summary(seconds)
-
-    return answer
+Masks = tuple[np.ndarray, np.ndarray]
 
 
-def first_call_among_the_measured(
-    function: Call, repeats: int, clock: Clock, synchronise: Call
-) -> float:
-    return timer(warm_up=0)(function, repeats + 1, clock, synchronise)
+def masks(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> Masks:
+    return truth == g, (result == p) & (truth != 255)
 
 
-def once_around_all(function: Call, repeats: int, clock: Clock, synchronise: Call) -> float:
-    function()
-    synchronise()
-    start = clock()
-    for _ in range(repeats):
-        function()
-    synchronise()
-    return clock() - start
+def right(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> float:
+    a, b = masks(truth, result, g, p)
+    union = (a | b).sum()
+    return float((a & b).sum() / union) if union else 1.0
 
 
-def around_all_divided(function: Call, repeats: int, clock: Clock, synchronise: Call) -> float:
-    return once_around_all(function, repeats, clock, synchronise) / repeats
+def with_void(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> float:
+    a, b = truth == g, result == p
+    return float((a & b).sum() / max(1, (a | b).sum()))
+
+
+def dice(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> float:
+    a, b = masks(truth, result, g, p)
+    return float(2 * (a & b).sum() / (a.sum() + b.sum()))
+
+
+def recall(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> float:
+    a, b = masks(truth, result, g, p)
+    return float((a & b).sum() / a.sum())
+
+
+def foreground(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> float:
+    known = truth != 255
+    a, b = (truth > 0) & known, (result > 0) & known
+    return float((a & b).sum() / (a | b).sum())
+
+
+def without_empty(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> float:
+    a, b = masks(truth, result, g, p)
+    return float((a & b).sum() / (a | b).sum())
+
+
+def divides_integers(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> float:
+    a, b = masks(truth, result, g, p)
+    return int((a & b).sum()) / int((a | b).sum())
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (timer(after=False), "to .start. the work"),
-        (timer(before=False), "before the clock is read for the first time"),
-        (timer(summary=sum), "not the sum of all"),
-        (once_around_all, "not the sum of all"),
-        (timer(warm_up=0), "1 that does not, got 5"),
-        (first_call_among_the_measured, "The first call must not count"),
-        (timer(summary=mean), "A mean remembers"),
-        (around_all_divided, "A mean remembers"),
-        (lambda *_: None, "return the median"),
+        (with_void, "counts void as background"),
+        (dice, "divides by the union"),
+        (recall, "which is a recall"),
+        (foreground, "foreground with foreground"),
+        (without_empty, "they agree, so J is 1, not nan"),
+        (divides_integers, "they agree, so J is 1, not nan"),
+        (lambda *arguments: 1 - right(*arguments), "intersection 3, union 8"),
+        (lambda *arguments: np.full((4, 5), right(*arguments)), "one number, not an array"),
+        (lambda *arguments: None, "return a number"),
     ],
 )
-def test_likely_mistakes_are_named(answer: Callable[..., float], message: str) -> None:
+def test_likely_mistakes_are_named(answer: Callable[..., Any], message: str) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_median_seconds(answer)
+        check_object_similarity(answer)
 
 
-def test_the_right_timer_passes() -> None:
-    check_median_seconds(timer())
-    check_median_seconds(timer(warm_up=1, summary=lambda seconds: median(sorted(seconds))))
+def test_the_right_similarity_passes() -> None:
+    check_object_similarity(right)

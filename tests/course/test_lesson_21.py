@@ -1,88 +1,87 @@
-"""Lesson 21: its check tells the likely mistakes apart, its tables are those of the report."""
+"""Lesson 21: its checks tell the likely mistakes of an ablation and of an interval apart."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
-import nbformat
 import numpy as np
 import pytest
 from scipy import stats
 
-from tagvis_lite.course.build import NOTEBOOKS
-from tagvis_lite.course.checks.lesson_21 import Answer, check_difference_interval
-from tagvis_lite.evaluation.tables import markdown_table
-from tagvis_lite.runs import shipped
-from tagvis_lite.study.ablation import READINGS, TABLE_3
-from tagvis_lite.study.report import ABLATION, table_1, table_2, table_3
-from tagvis_lite.study.statistics import welch_interval
-
-Values = Sequence[float]
+from tagvis_lite.config import Config
+from tagvis_lite.course.checks.lesson_21 import (
+    Change,
+    Difference,
+    check_half_push,
+    check_paired_difference,
+)
 
 
-def with_half_width(half: float, a: Values, b: Values) -> tuple[float, float]:
-    return float(np.mean(a) - np.mean(b)), half
+def with_loss(config: Config, **fields: Any) -> Config:
+    return replace(config, loss=replace(config.loss, **fields))
 
 
-def errors(a: Values, b: Values) -> float:
-    return float(np.hypot(stats.sem(a), stats.sem(b)))
+def half_push(config: Config) -> Config:
+    return with_loss(config, specter=config.loss.specter / 2, temper=config.loss.temper / 2)
 
 
-def no_ddof(a: Values, b: Values) -> tuple[float, float]:
-    shares = [np.var(side) / len(side) for side in (a, b)]
-    freedom = sum(shares) ** 2 / sum(
-        s**2 / (len(side) - 1) for s, side in zip(shares, (a, b), strict=True)
-    )
-    return with_half_width(stats.t.ppf(0.975, freedom) * sum(shares) ** 0.5, a, b)
-
-
-def added(a: Values, b: Values) -> tuple[float, float]:
-    halves = [stats.t.ppf(0.975, len(side) - 1) * stats.sem(side) for side in (a, b)]
-    return with_half_width(sum(halves), a, b)
-
-
-def equal_variances(a: Values, b: Values) -> tuple[float, float]:
-    return with_half_width(stats.t.ppf(0.975, len(a) + len(b) - 2) * errors(a, b), a, b)
-
-
-def ends(a: Values, b: Values) -> tuple[float, float]:
-    middle, half = welch_interval(a, b)
-    return middle - half, middle + half
+def in_place(config: Config) -> Config:
+    config.loss.specter /= 2  # type: ignore[misc]
+    return config
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda a, b: welch_interval(b, a), "sign is turned around"),
-        (ends, "these are the two ends"),
-        (lambda a, b: with_half_width(1.96 * errors(a, b), a, b), "Student's t"),
-        (lambda a, b: with_half_width(2 * welch_interval(a, b)[1], a, b), "whole width"),
-        (added, "half widths do not add up"),
-        (equal_variances, "Welch's are fewer"),
-        (no_ddof, "ddof=1"),
-        (lambda a, b: with_half_width(9.0, a, b), "half the width for"),
-        (lambda a, b: welch_interval(a, b)[0], "return two numbers"),
-        (lambda a, b: (a[0] - b[0], 1.0), "difference of the means"),
+        (in_place, "cannot be changed in place"),
+        (lambda c: half_push(c).loss, "whole Config, not LossConfig"),
+        (lambda c: with_loss(c, specter=0.0), "leaves the term out"),
+        (lambda c: with_loss(c, specter=2.0, temper=2.0), "halve the weight that"),
+        (lambda c: with_loss(c, temper=c.loss.temper / 2), "one push is halved"),
+        (lambda c: c, "you make 10 and 6"),
+        (lambda c: with_loss(half_push(c), margin=1.5), "loss differs in other fields"),
+        (lambda c: replace(half_push(c), train=replace(c.train, seed=7)), "train differs"),
     ],
 )
-def test_likely_mistakes_are_named(answer: Answer, message: str) -> None:
+def test_likely_mistakes_of_an_ablation_are_named(answer: Change, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_difference_interval(answer)
+        check_half_push(answer)
+
+
+def test_the_right_ablation_passes() -> None:
+    check_half_push(half_push)
+
+
+def interval(
+    full: Sequence[float], without: Sequence[float], factor: float | None = None, ddof: int = 1
+) -> tuple[float, float]:
+    d = np.subtract(without, full)
+    factor = stats.t.ppf(0.975, len(d) - 1) if factor is None else factor
+    return float(d.mean()), float(factor * d.std(ddof=ddof) / np.sqrt(len(d)))
+
+
+def unpaired(full: Sequence[float], without: Sequence[float]) -> tuple[float, float]:
+    low, high = stats.ttest_ind(without, full).confidence_interval(0.95)
+    return -2.0, float(high - low) / 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda a, b: interval(b, a), "sign is turned around"),
+        (unpaired, "subtract seed by seed"),
+        (lambda a, b: interval(a, b, 1.96), "1.96 is for many seeds"),
+        (lambda a, b: (-2.0, interval(a, b)[1] / 2), "divide by the root"),
+        (lambda a, b: interval(a, b, ddof=0), "ddof=1"),
+        (lambda a, b: -2.0, "return two numbers"),
+    ],
+)
+def test_likely_mistakes_are_named(answer: Difference, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_paired_difference(answer)
 
 
 def test_the_right_interval_passes() -> None:
-    check_difference_interval(welch_interval)
-
-
-def test_the_committed_lesson_shows_the_tables_of_today() -> None:
-    notebook = nbformat.read(NOTEBOOKS / "21_report.ipynb", as_version=4)
-    shown = "\n".join(
-        output.data["text/markdown"]
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if "text/markdown" in output.get("data", {})
-    )
-    runs = shipped(ABLATION)
-    for table in (table_1(), table_2(), table_3(TABLE_3, runs), table_3(READINGS, runs)):
-        assert markdown_table(table) in shown, (
-            "runs were added: python -m tagvis_lite.study.report, then "
-            "python -m tagvis_lite.course.build --only 21 --force"
-        )
+    check_paired_difference(interval)

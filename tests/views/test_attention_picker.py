@@ -163,7 +163,7 @@ def test_bad_input_gives_one_clear_line(options: dict[str, Any], message: str) -
     assert "\n" not in str(error.value)
 
 
-def test_lesson_04_stores_little() -> None:
+def test_lesson_12_stores_little() -> None:
     """All maps of the shipped network on a toy video: what is stored, as text, by view and cell."""
     network, config = load_network(shipped("checkpoints/toy.safetensors"))
     module, size = network.spatio_temporal_attention, config.data.clip_frames

@@ -197,7 +197,7 @@ def test_the_table_holds_the_scores_of_every_state(
     np.testing.assert_array_equal(row[BEFORE_RADII + 3 * k :][:3], np.float32(wanted))
 
 
-def test_the_example_of_lesson_16() -> None:
+def test_the_example_of_lesson_19() -> None:
     truth, mask = np.zeros((2, 5, 5), bool)
     truth[1:4, 1:4] = True
     mask[1:4, 3:5] = True
@@ -248,7 +248,7 @@ def test_an_object_must_be_seen() -> None:
         MaskEditor(np.zeros((9, 9), bool), changes=[Change()], title="none", alt=ALT)
 
 
-def test_lesson_16_stores_little() -> None:
+def test_lesson_19_stores_little() -> None:
     view = MaskEditor(square(70, 15, 40), changes=[Change(5, radius=3)], title="moved", alt=ALT)
     assert not set(view.heavy) & set(view.get_state())
     state = [

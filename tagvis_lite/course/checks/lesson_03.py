@@ -1,48 +1,31 @@
-"""Lesson 03: torchvision's R(2+1)D with every frame kept."""
+"""Lesson 03: the gradient of L_spectra by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
-from torchvision.models.video import r2plus1d_18
+from torch import Tensor
 
 
-def check_keep_time(answer: Callable[[nn.Module], object]) -> None:
-    """Follow a clip through the changed network, by shapes alone."""
-    with torch.device("meta"):
-        network = r2plus1d_18(weights=None).eval()
-        frames = torch.empty(1, 3, 32, 64, 64)
-    before = {name: value.shape for name, value in network.state_dict().items()}
-    returned = answer(network)
-    if isinstance(returned, nn.Module):
-        network = returned
-    after = {name: value.shape for name, value in network.state_dict().items()}
-    assert after == before, (
-        "the names or shapes of the weights changed, so the trained ones no longer load: set the "
-        "stride of the convolutions that are there, put no new ones in their place"
+def check_spectra_gradient(answer: Callable[[Tensor], Tensor]) -> None:
+    """Compare with autograd on the sum form of eq. (2) for one instance."""
+    tags = torch.tensor([1.0, 2.0, 6.0], dtype=torch.float64, requires_grad=True)
+    (tags.mean() - tags).square().sum().backward()
+    expected, given = tags.grad, answer(tags.detach())
+    assert expected is not None
+    assert isinstance(given, Tensor), f"return a tensor, one value per pixel; got {type(given)}"
+    assert given.shape == expected.shape, (
+        f"one derivative per pixel: shape {tuple(expected.shape)}, not {tuple(given.shape)}"
     )
-    positions = tuple(_layer3(network, frames).shape[2:])
-    assert positions[1:] == (8, 8), (
-        f"64 x 64 frames should still give 8 x 8 maps, not {positions[1]} x {positions[2]}: "
-        "only the first of the three strides is time"
+    assert not torch.allclose(given, -expected), (
+        "the sign is turned around: the gradient points uphill, away from the mean"
     )
-    assert positions[0] != 8, "32 frames still come out as 8: no temporal stride has changed"
-    assert positions[0] != 16, (
-        "32 frames come out as 16: layer2 and layer3 both halve time, and you changed one of them"
+    assert not torch.allclose(2 * given, expected), "a square has a factor 2 in its derivative"
+    assert not torch.allclose(len(tags) * given, expected), (
+        "this is the gradient of the mean over pixels; eq. (2) has a sum"
     )
-    assert positions[0] == 32, f"32 frames should come out as 32, not {positions[0]}"
-
-
-def _layer3(network: nn.Module, frames: Tensor) -> Tensor:
-    features = frames
-    for name in ("stem", "layer1", "layer2", "layer3"):
-        try:
-            features = network.get_submodule(name)(features)
-        except RuntimeError as error:
-            raise AssertionError(
-                f"a block of {name} adds two tensors of different shape ({error}): a block and its "
-                "shortcut, `downsample`, need the same strides"
-            ) from error
-    return features
+    assert torch.allclose(given, expected), (
+        f"for tags 1, 2, 6 autograd says {expected.tolist()}, you say {given.tolist()}. "
+        "Does your h_n move with its pixels? Its share cancels: sum_m (h_n - h'_m) = 0"
+    )

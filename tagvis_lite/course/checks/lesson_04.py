@@ -1,4 +1,4 @@
-"""Lesson 04: one step of non-local attention."""
+"""Lesson 04: the part of eq. (2) that lies between frames."""
 
 from __future__ import annotations
 
@@ -6,46 +6,29 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
 
-Step = Callable[[Tensor, Tensor, Tensor], Tensor]
+Part = Callable[[Tensor, Tensor], Tensor]
 
 
-def check_non_local_step(answer: Step) -> None:
-    """Compare with PyTorch's own attention over the positions of all frames."""
-    generator = torch.Generator().manual_seed(0)
-    query = torch.randn(5, 4, generator=generator)
-    keys, values = torch.randn(2, 3, 5, 4, generator=generator)
-    key, value = keys.flatten(0, 1), values.flatten(0, 1)
-    expected = scaled_dot_product_attention(query, key, value)
-    ones = torch.ones_like(values)
-    given = answer(query, keys, values)
-    assert isinstance(given, Tensor), f"return a tensor, S x d; got {type(given)}"
-    assert given.shape == expected.shape, (
-        f"one output per asking position: shape {tuple(expected.shape)}, not {tuple(given.shape)}"
+def check_between_frames(answer: Part) -> None:
+    """Frames of unequal size, one of them without the instance."""
+    tags = torch.tensor([[0.0, 1.0, 5.0], [4.0, 7.0, 7.0], [9.0, 9.0, 9.0]], dtype=torch.float64)
+    here = torch.tensor([[True, True, True], [True, False, False], [False, False, False]])
+    counts = torch.tensor([3.0, 1.0], dtype=torch.float64)
+    h_nt = torch.tensor([2.0, 4.0], dtype=torch.float64)
+    h_n = tags[here].mean()
+    expected = float((counts * (h_nt - h_n).square()).sum())
+    given = float(answer(tags, here))
+    assert given == given, "NaN: the instance is not in the last frame, leave that frame out"
+    assert abs(given - float((h_nt - h_n).square().sum())) > 1e-9, (
+        "each frame weighs as much as it has pixels: multiply by M_t"
     )
-
-    for scale, message in (
-        (1.0, "the scores are not scaled: divide them by the root of d"),
-        (1 / query.shape[1], "the scores are divided by d, not by its root"),
-    ):
-        other = scaled_dot_product_attention(query, key, value, scale=scale)
-        assert not torch.allclose(given, other, atol=1e-5), message
-
-    each_frame = scaled_dot_product_attention(query.expand(3, -1, -1), keys, values)
-    assert not torch.allclose(given, each_frame.mean(0), atol=1e-5), (
-        "every frame has a softmax of its own and you average them; here the positions of all "
-        "frames share one"
+    wrong_mean = float((counts * (h_nt - h_nt.mean()).square()).sum())
+    assert abs(given - wrong_mean) > 1e-9, (
+        "h_n is the mean of all pixels, not the mean of the frame means: frame 0 has three pixels"
     )
-    sums = answer(query, keys, ones)
-    assert not torch.allclose(sums, 3 * ones[0], atol=1e-5), (
-        "the weights of a row sum to 3, the number of frames: take one softmax over all of them"
-    )
-    assert torch.allclose(sums, ones[0], atol=1e-5), (
-        f"the weights of the first row sum to {sums[0, 0]:.3f}, not 1: the softmax runs over the "
-        "answering positions, the last axis of the scores"
-    )
-    assert torch.allclose(given, expected, atol=1e-5), (
-        f"position 0 should get {expected[0].tolist()}, you say {given[0].tolist()}. "
-        "Are keys and values flattened in the same order?"
-    )
+    assert abs(given - expected / 2) > 1e-9, "a sum over frames, not their mean"
+    assert abs(given - expected / 4) > 1e-9, "a sum over pixels, not their mean"
+    total = float((tags[here] - h_n).square().sum())
+    assert abs(given - total) > 1e-9, "this is all of eq. (2): leave out the part within frames"
+    assert abs(given - expected) < 1e-9, f"expected {expected:.2f}, you return {given:.2f}"

@@ -1,31 +1,38 @@
-"""Lesson 06: the gradient of L_spectra by hand."""
+"""Lesson 06: eq. (5) without a loop."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 
 import torch
 from torch import Tensor
 
+Temper = Callable[[Tensor, float], Tensor]
 
-def check_spectra_gradient(answer: Callable[[Tensor], Tensor]) -> None:
-    """Compare with autograd on the sum form of eq. (2) for one instance."""
-    tags = torch.tensor([1.0, 2.0, 6.0], dtype=torch.float64, requires_grad=True)
-    (tags.mean() - tags).square().sum().backward()
-    expected, given = tags.grad, answer(tags.detach())
-    assert expected is not None
-    assert isinstance(given, Tensor), f"return a tensor, one value per pixel; got {type(given)}"
-    assert given.shape == expected.shape, (
-        f"one derivative per pixel: shape {tuple(expected.shape)}, not {tuple(given.shape)}"
+
+def check_temper(answer: Temper) -> None:
+    """Compare with a loop over pairs and frames, three instances in four frames."""
+    h_nt = torch.tensor(
+        [[0.0, 1.0, 2.0, 9.0], [0.5, 3.5, 2.0, 4.0], [1.0, 9.0, -1.5, 4.0]], dtype=torch.float64
     )
-    assert not torch.allclose(given, -expected), (
-        "the sign is turned around: the gradient points uphill, away from the mean"
+    pairs = list(combinations(range(3), 2))
+    expected = sum(
+        max(0.0, 3.0 - abs(float(h_nt[n, t] - h_nt[m, t]))) for n, m in pairs for t in range(4)
     )
-    assert not torch.allclose(2 * given, expected), "a square has a factor 2 in its derivative"
-    assert not torch.allclose(len(tags) * given, expected), (
-        "this is the gradient of the mean over pixels; eq. (2) has a sum"
+    result = answer(h_nt, 3.0)
+    assert isinstance(result, Tensor), f"return a scalar tensor, got {type(result).__name__}"
+    assert result.numel() == 1, f"add everything up: a scalar, not {tuple(result.shape)}"
+    given = float(result)
+    assert abs(given - 2 * expected) > 1e-9, "every pair is counted twice: n < n' only"
+    assert abs(given - (2 * expected + 3 * 3 * 4)) > 1e-9, (
+        "every pair twice, and every instance with itself: keep what lies above the diagonal"
     )
-    assert torch.allclose(given, expected), (
-        f"for tags 1, 2, 6 autograd says {expected.tolist()}, you say {given.tolist()}. "
-        "Does your h_n move with its pixels? Its share cancels: sum_m (h_n - h'_m) = 0"
+    assert abs(given - (expected + 3 * 3 * 4)) > 1e-9, (
+        "an instance is no pair with itself: leave out the diagonal"
     )
+    means = h_nt.mean(dim=1)
+    clip = sum(max(0.0, 3.0 - abs(float(means[n] - means[m]))) for n, m in pairs)
+    assert abs(given - clip) > 1e-9, "this is eq. (3), on clip means: take the hinge in each frame"
+    assert abs(given - expected / 4) > 1e-9, "a sum over frames as printed, not their mean"
+    assert abs(given - expected) < 1e-9, f"expected {expected:.2f}, you return {given:.2f}"

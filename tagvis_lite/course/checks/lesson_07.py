@@ -1,4 +1,4 @@
-"""Lesson 07: the pairwise hinge of L_specter without a loop."""
+"""Lesson 07: drift, the failure that the temporal terms are to prevent."""
 
 from __future__ import annotations
 
@@ -8,33 +8,26 @@ import torch
 from torch import Tensor
 
 
-def check_pairwise_hinge(answer: Callable[[Tensor, float], Tensor]) -> None:
-    """Compare with numbers made by hand, then look at the gradient where all means are equal."""
-    # Pairs at distances 0.5, 4.5 and 5, in an order where the signed differences have both signs.
-    h = torch.tensor([1.0, 0.5, 5.5])
-    given = answer(h, 3.0)
-    assert isinstance(given, Tensor), f"return a tensor; got {type(given)}"
-    assert given.ndim == 0, f"one number for all pairs, not shape {tuple(given.shape)}"
-    value = given.item()
-    assert value not in (5.0, 14.0), (
-        "every pair counts twice, as (n, n') and as (n', n): keep n < n' only"
+def check_drift(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """Three frames, instances of unequal size, one of them absent from a frame."""
+    nan = float("nan")
+    tags = torch.tensor([[0.0, 2.0, 5.0], [4.0, 6.0, 5.0], [8.0, nan, nan]], dtype=torch.float64)
+    ids = torch.tensor([[1, 1, 2], [1, 1, 2], [1, 0, 0]])
+    try:
+        given = torch.as_tensor(answer(tags.nan_to_num(99.0), ids), dtype=torch.float64)
+    except TypeError as error:
+        raise AssertionError(f"return one number, or a tensor of none: {error}") from None
+    assert given.numel() == 1, f"the worst instance counts: one number, not {given.numel()}"
+    value = float(given)
+    frame_means = torch.tensor([1.0, 5.0, 8.0], dtype=torch.float64)
+    expected = float(frame_means.std(correction=0))
+    assert value == value, "NaN: instance 2 is absent from the last frame, leave that frame out"
+    assert abs(value - float(tags[ids == 1].std(correction=0))) > 1e-6, (
+        "this is the spread of all pixels; drift is that of the frame means h_nt"
     )
-    assert value != 11.5, "an instance with itself is no pair: leave out the diagonal, N times G"
-    assert value != 6.25, "this is the square of the hinge; eq. (3) has the hinge itself"
-    assert value >= 0, "pairs farther apart than the margin must cost 0: is the max(0, ...) there?"
-    assert abs(value - 2.5 / 3) > 1e-5, "this is a mean over pairs; eq. (3) has a sum"
-    turned = answer(h.flip(0), 3.0).item()
-    assert abs(value - turned) < 1e-5, (
-        f"numbering the instances the other way round gives {turned:g} instead of {value:g}: "
-        "is the absolute value there?"
+    assert abs(value - expected / 2) > 1e-6, (
+        "the worst instance counts, not the mean over instances"
     )
-    assert abs(value - 2.5) < 1e-5, (
-        f"means 1, 0.5 and 5.5 with margin 3 cost 2.5 (one pair, 0.5 apart), you say {value:g}"
-    )
-    equal = torch.ones(3, requires_grad=True)
-    (gradient,) = torch.autograd.grad(answer(equal, 3.0), equal)
-    assert gradient.isfinite().all(), (
-        "the value is right, but its gradient is NaN where means are equal: the square root of a "
-        "square has no slope at 0; use abs"
-    )
-    assert answer(torch.tensor([7.0]), 3.0).item() == 0, "one instance has no pair: the loss is 0"
+    assert abs(value - float(frame_means.std())) > 1e-6, "divide by the number of frames, not T - 1"
+    assert value < 20, "background pixels (id 0) take no part"
+    assert abs(value - expected) < 1e-6, f"expected {expected:.3f}, you return {value:.3f}"

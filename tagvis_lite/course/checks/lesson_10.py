@@ -1,33 +1,34 @@
-"""Lesson 10: drift, the failure that the temporal terms are to prevent."""
+"""Lesson 10: a sampler that drops random runs of frames."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
-from torch import Tensor
+
+Sampler = Callable[[int, int, int, torch.Generator], np.ndarray]
 
 
-def check_drift(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """Three frames, instances of unequal size, one of them absent from a frame."""
-    nan = float("nan")
-    tags = torch.tensor([[0.0, 2.0, 5.0], [4.0, 6.0, 5.0], [8.0, nan, nan]], dtype=torch.float64)
-    ids = torch.tensor([[1, 1, 2], [1, 1, 2], [1, 0, 0]])
-    try:
-        given = torch.as_tensor(answer(tags.nan_to_num(99.0), ids), dtype=torch.float64)
-    except TypeError as error:
-        raise AssertionError(f"return one number, or a tensor of none: {error}") from None
-    assert given.numel() == 1, f"the worst instance counts: one number, not {given.numel()}"
-    value = float(given)
-    frame_means = torch.tensor([1.0, 5.0, 8.0], dtype=torch.float64)
-    expected = float(frame_means.std(correction=0))
-    assert value == value, "NaN: instance 2 is absent from the last frame, leave that frame out"
-    assert abs(value - float(tags[ids == 1].std(correction=0))) > 1e-6, (
-        "this is the spread of all pixels; drift is that of the frame means h_nt"
+def check_sampler(answer: Sampler) -> None:
+    """Draw many clips of 8 frames from 30, dropping runs of at most 5."""
+    generator = torch.Generator().manual_seed(0)
+    clips = [np.asarray(answer(30, 8, 5, generator)) for _ in range(300)]
+    assert all(clip.shape == (8,) for clip in clips), "a clip has exactly 8 frames"
+    gaps = np.concatenate([np.diff(clip) for clip in clips])
+    assert all(clip.dtype.kind in "iu" for clip in clips), "indices are integers"
+    assert min(clip.min() for clip in clips) >= 0, "an index below 0"
+    assert max(clip.max() for clip in clips) < 30, (
+        "an index beyond the last frame: the window and what it drops have to fit into the video"
     )
-    assert abs(value - expected / 2) > 1e-6, (
-        "the worst instance counts, not the mean over instances"
+    assert (gaps > 0).all(), "frames must rise: sort them, and take none twice"
+    assert gaps.max() <= 6, "a run of more than 5 frames was dropped between two neighbours"
+    assert gaps.max() > 1, "nothing was ever dropped"
+    assert len({tuple(clip) for clip in clips}) > 100, (
+        "clips hardly differ: 'diverse variations per epoch' means new random draws every time"
     )
-    assert abs(value - float(frame_means.std())) > 1e-6, "divide by the number of frames, not T - 1"
-    assert value < 20, "background pixels (id 0) take no part"
-    assert abs(value - expected) < 1e-6, f"expected {expected:.3f}, you return {value:.3f}"
+    assert len({clip[0] for clip in clips}) > 3, "every clip begins at the same frame"
+    short = [np.asarray(answer(9, 8, 5, generator)) for _ in range(50)]
+    assert all(clip.max() < 9 and (np.diff(clip) > 0).all() for clip in short), (
+        "in a video of 9 frames, 8 of them leave one to drop: shorten the runs that do not fit"
+    )

@@ -1,72 +1,48 @@
-"""Lesson 11: the affinity block on flat patches of tags."""
+"""Lesson 11: torchvision's R(2+1)D with every frame kept."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
-from torch.nn.functional import conv2d
-
-Affinity = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+from torch import Tensor, nn
+from torchvision.models.video import r2plus1d_18
 
 
-def check_flat_affinity(answer: Affinity) -> None:
-    """Compare with a convolution over painted patches."""
-    generator = torch.Generator().manual_seed(0)
-    tags = torch.tensor([-2.0, 0.5, 3.0])
-    kernel = 0.3 * torch.randn(6, 4, 4, generator=generator)
-    bias = torch.randn(6, generator=generator)
-    query, key = 0.3 * torch.randn(2, 5, 6, generator=generator)
-
-    def block(kernel: Tensor, bias: Tensor, scale: float, query: Tensor, key: Tensor) -> Tensor:
-        picture = tags.repeat_interleave(4).expand(1, 1, 4, -1)
-        e = conv2d(picture, kernel.unsqueeze(1), bias, stride=4)[0, :, 0].T
-        return (scale * (e @ query.T) @ (e @ key.T).T).softmax(dim=-1)
-
-    scale = 5**-0.5
-    expected = block(kernel, bias, scale, query, key)
-    given = answer(tags, kernel, bias, query, key)
-    assert isinstance(given, Tensor), f"return a tensor, S x S; got {type(given)}"
-    assert given.shape == expected.shape, (
-        f"one row per asking patch, one column per answering: shape {tuple(expected.shape)}, "
-        f"not {tuple(given.shape)}"
+def check_keep_time(answer: Callable[[nn.Module], object]) -> None:
+    """Follow a clip through the changed network, by shapes alone."""
+    with torch.device("meta"):
+        network = r2plus1d_18(weights=None).eval()
+        frames = torch.empty(1, 3, 32, 64, 64)
+    before = {name: value.shape for name, value in network.state_dict().items()}
+    returned = answer(network)
+    if isinstance(returned, nn.Module):
+        network = returned
+    after = {name: value.shape for name, value in network.state_dict().items()}
+    assert after == before, (
+        "the names or shapes of the weights changed, so the trained ones no longer load: set the "
+        "stride of the convolutions that are there, put no new ones in their place"
     )
+    positions = tuple(_layer3(network, frames).shape[2:])
+    assert positions[1:] == (8, 8), (
+        f"64 x 64 frames should still give 8 x 8 maps, not {positions[1]} x {positions[2]}: "
+        "only the first of the three strides is time"
+    )
+    assert positions[0] != 8, "32 frames still come out as 8: no temporal stride has changed"
+    assert positions[0] != 16, (
+        "32 frames come out as 16: layer2 and layer3 both halve time, and you changed one of them"
+    )
+    assert positions[0] == 32, f"32 frames should come out as 32, not {positions[0]}"
 
-    sums = given.sum(dim=-1)
-    assert torch.allclose(sums, torch.ones(3), atol=1e-4), (
-        f"the first row sums to {sums[0]:.3f}, not 1: take the softmax over the answering "
-        "patches, the last axis of the scores"
-    )
-    mistakes = [
-        (
-            block(kernel / 16, bias, scale, query, key),
-            "you take the mean of the kernel; a convolution adds up, so it is the sum",
-        ),
-        (
-            block(kernel, torch.zeros_like(bias), scale, query, key),
-            "the bias is missing: it stands once in every embedding",
-        ),
-        (
-            block(kernel, bias, 1.0, query, key),
-            "the scores are not scaled: divide by the root of d",
-        ),
-        (
-            block(kernel, bias, 6**-0.5, query, key),
-            "you divide by the root of C, the length of an embedding; d is the length of a query",
-        ),
-        (block(kernel, bias, 1 / 5, query, key), "the scores are divided by d, not by its root"),
-        (
-            block(kernel, bias, scale, key, query),
-            "query and key have changed places: rows ask, columns answer",
-        ),
-        (
-            block(kernel, 16 * bias, scale, query, key),
-            "the bias is added at every pixel of the patch; it belongs to the patch, once",
-        ),
-    ]
-    for wrong, message in mistakes:
-        assert not torch.allclose(given, wrong, atol=1e-5), message
-    assert torch.allclose(given, expected, atol=1e-5), (
-        f"the first row should be {expected[0].tolist()}, you say {given[0].tolist()}"
-    )
+
+def _layer3(network: nn.Module, frames: Tensor) -> Tensor:
+    features = frames
+    for name in ("stem", "layer1", "layer2", "layer3"):
+        try:
+            features = network.get_submodule(name)(features)
+        except RuntimeError as error:
+            raise AssertionError(
+                f"a block of {name} adds two tensors of different shape ({error}): a block and its "
+                "shortcut, `downsample`, need the same strides"
+            ) from error
+    return features

@@ -1,4 +1,4 @@
-"""Lesson 12: cross-entropy of a batch of clips with void pixels."""
+"""Lesson 12: one step of non-local attention."""
 
 from __future__ import annotations
 
@@ -6,61 +6,46 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import scaled_dot_product_attention
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+Step = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
-def check_clip_cross_entropy(answer: Loss) -> None:
-    """Compare with PyTorch's own on two clips of which one is mostly void."""
+def check_non_local_step(answer: Step) -> None:
+    """Compare with PyTorch's own attention over the positions of all frames."""
     generator = torch.Generator().manual_seed(0)
-    logits = 2 * torch.randn(2, 4, 3, 2, 5, generator=generator)
-    labels = torch.randint(4, (2, 3, 2, 5), generator=generator)
-    labels[0, :2], labels[1, 0, 0, :2] = 255, 255
-    known = labels != 255
-    filled = torch.where(known, labels, 0)
-    expected = cross_entropy(logits, labels, ignore_index=255)
-    given = answer(logits, labels)
-    assert isinstance(given, Tensor), f"return a tensor with one number; got {type(given)}"
-    assert given.shape == (), (
-        f"one number for the whole batch, shape (), not {tuple(given.shape)}: take the mean"
-    )
-    assert not given.isnan(), (
-        "the result is NaN: is the mean over no pixel, or does a log see a probability of 0?"
+    query = torch.randn(5, 4, generator=generator)
+    keys, values = torch.randn(2, 3, 5, 4, generator=generator)
+    key, value = keys.flatten(0, 1), values.flatten(0, 1)
+    expected = scaled_dot_product_attention(query, key, value)
+    ones = torch.ones_like(values)
+    given = answer(query, keys, values)
+    assert isinstance(given, Tensor), f"return a tensor, S x d; got {type(given)}"
+    assert given.shape == expected.shape, (
+        f"one output per asking position: shape {tuple(expected.shape)}, not {tuple(given.shape)}"
     )
 
-    each = cross_entropy(logits, labels, ignore_index=255, reduction="none")
-    by_clip = torch.stack([each[k][known[k]].mean() for k in range(2)]).mean()
-    probability = logits.softmax(1).gather(1, filled.unsqueeze(1)).squeeze(1)
-    raw = logits.gather(1, filled.unsqueeze(1)).squeeze(1)
-    mistakes = [
-        (-expected, "the sign is turned around: a log of a probability is never positive"),
-        (
-            each.sum(),
-            "this is the sum over pixels; eq. (7) needs a mean, or it grows with the clip",
-        ),
-        (
-            each.mean(),
-            "void pixels count in the mean: they add 0 above, but must not count below either",
-        ),
-        (
-            cross_entropy(logits, filled),
-            "void pixels are taken for background: leave them out of the mean",
-        ),
-        (
-            by_clip,
-            "you average within each clip, then over clips: a clip that is mostly void then counts "
-            "as much as a full one. Take one mean over the pixels of all clips",
-        ),
-        (-probability[known].mean(), "the logarithm is missing: average log p, not p"),
-        (-raw[known].mean(), "logits are no log-probabilities yet: log_softmax over the classes"),
-    ]
-    for axis, name in ((0, "clips"), (2, "frames"), (3, "rows"), (4, "columns")):
-        log_p = logits.log_softmax(axis).gather(1, filled.unsqueeze(1)).squeeze(1)
-        message = f"your softmax runs over {name}; the classes are axis 1"
-        mistakes.append((-log_p[known].mean(), message))
-    for wrong, message in mistakes:
-        assert not torch.allclose(given, wrong, atol=1e-5), message
+    for scale, message in (
+        (1.0, "the scores are not scaled: divide them by the root of d"),
+        (1 / query.shape[1], "the scores are divided by d, not by its root"),
+    ):
+        other = scaled_dot_product_attention(query, key, value, scale=scale)
+        assert not torch.allclose(given, other, atol=1e-5), message
+
+    each_frame = scaled_dot_product_attention(query.expand(3, -1, -1), keys, values)
+    assert not torch.allclose(given, each_frame.mean(0), atol=1e-5), (
+        "every frame has a softmax of its own and you average them; here the positions of all "
+        "frames share one"
+    )
+    sums = answer(query, keys, ones)
+    assert not torch.allclose(sums, 3 * ones[0], atol=1e-5), (
+        "the weights of a row sum to 3, the number of frames: take one softmax over all of them"
+    )
+    assert torch.allclose(sums, ones[0], atol=1e-5), (
+        f"the weights of the first row sum to {sums[0, 0]:.3f}, not 1: the softmax runs over the "
+        "answering positions, the last axis of the scores"
+    )
     assert torch.allclose(given, expected, atol=1e-5), (
-        f"PyTorch says {expected:.4f}, you say {given:.4f}"
+        f"position 0 should get {expected[0].tolist()}, you say {given[0].tolist()}. "
+        "Are keys and values flattened in the same order?"
     )

@@ -1,39 +1,72 @@
-"""Lesson 14: one step of training."""
+"""Lesson 14: the affinity block on flat patches of tags."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.functional import conv2d
 
-Step = Callable[[nn.Module, torch.optim.Optimizer, Callable[[], Tensor]], float]
+Affinity = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
-def check_training_step(answer: Step) -> None:
-    """Two steps on a parabola, against what gradient descent has to give."""
-    model = nn.Linear(1, 1, bias=False)
-    with torch.no_grad():
-        model.weight.fill_(1.0)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+def check_flat_affinity(answer: Affinity) -> None:
+    """Compare with a convolution over painted patches."""
+    generator = torch.Generator().manual_seed(0)
+    tags = torch.tensor([-2.0, 0.5, 3.0])
+    kernel = 0.3 * torch.randn(6, 4, 4, generator=generator)
+    bias = torch.randn(6, generator=generator)
+    query, key = 0.3 * torch.randn(2, 5, 6, generator=generator)
 
-    def loss() -> Tensor:
-        return model.weight.square().sum()
+    def block(kernel: Tensor, bias: Tensor, scale: float, query: Tensor, key: Tensor) -> Tensor:
+        picture = tags.repeat_interleave(4).expand(1, 1, 4, -1)
+        e = conv2d(picture, kernel.unsqueeze(1), bias, stride=4)[0, :, 0].T
+        return (scale * (e @ query.T) @ (e @ key.T).T).softmax(dim=-1)
 
-    first = answer(model, optimizer, loss)
-    after_one = model.weight.item()
-    second = answer(model, optimizer, loss)
-    after_two = model.weight.item()
-    assert isinstance(first, float), (
-        f"return the loss as a number, {type(first).__name__} keeps the whole graph alive: .item()"
+    scale = 5**-0.5
+    expected = block(kernel, bias, scale, query, key)
+    given = answer(tags, kernel, bias, query, key)
+    assert isinstance(given, Tensor), f"return a tensor, S x S; got {type(given)}"
+    assert given.shape == expected.shape, (
+        f"one row per asking patch, one column per answering: shape {tuple(expected.shape)}, "
+        f"not {tuple(given.shape)}"
     )
-    assert after_one != 1.0, (
-        "the weights did not move: is optimizer.step() called after backward()?"
+
+    sums = given.sum(dim=-1)
+    assert torch.allclose(sums, torch.ones(3), atol=1e-4), (
+        f"the first row sums to {sums[0]:.3f}, not 1: take the softmax over the answering "
+        "patches, the last axis of the scores"
     )
-    assert abs(after_one - 0.8) < 1e-6, f"from 1, one step leads to 0.8, yours to {after_one:.3f}"
-    assert abs(after_two - 0.44) > 1e-6, (
-        "the second step went too far: gradients add up until optimizer.zero_grad() is called"
+    mistakes = [
+        (
+            block(kernel / 16, bias, scale, query, key),
+            "you take the mean of the kernel; a convolution adds up, so it is the sum",
+        ),
+        (
+            block(kernel, torch.zeros_like(bias), scale, query, key),
+            "the bias is missing: it stands once in every embedding",
+        ),
+        (
+            block(kernel, bias, 1.0, query, key),
+            "the scores are not scaled: divide by the root of d",
+        ),
+        (
+            block(kernel, bias, 6**-0.5, query, key),
+            "you divide by the root of C, the length of an embedding; d is the length of a query",
+        ),
+        (block(kernel, bias, 1 / 5, query, key), "the scores are divided by d, not by its root"),
+        (
+            block(kernel, bias, scale, key, query),
+            "query and key have changed places: rows ask, columns answer",
+        ),
+        (
+            block(kernel, 16 * bias, scale, query, key),
+            "the bias is added at every pixel of the patch; it belongs to the patch, once",
+        ),
+    ]
+    for wrong, message in mistakes:
+        assert not torch.allclose(given, wrong, atol=1e-5), message
+    assert torch.allclose(given, expected, atol=1e-5), (
+        f"the first row should be {expected[0].tolist()}, you say {given[0].tolist()}"
     )
-    assert abs(after_two - 0.64) < 1e-6, f"two steps lead to 0.64, yours to {after_two:.3f}"
-    assert abs(first - 1.0) < 1e-6, f"the first loss is 1, you returned {first:.3f}"
-    assert abs(second - 0.64) < 1e-6, f"the second loss is 0.64, you returned {second:.3f}"

@@ -1,40 +1,66 @@
-"""Lesson 15: clustering of one-dimensional tags by their gaps."""
+"""Lesson 15: cross-entropy of a batch of clips with void pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
 
-TAGS = np.array([3.1, 0.0, 9.0, 0.6, 3.0, 1.2, 9.4])
-GAP = 1.0
-EXPECTED = np.array([2, 1, 3, 1, 2, 1, 3])
-"""0.0, 0.6 and 1.2 are one instance, though its ends are farther apart than the gap."""
+Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def check_cluster_by_gaps(answer: Callable[[np.ndarray, float], np.ndarray]) -> None:
-    """Compare on seven unsorted tags of three instances, then on a gap that is met exactly."""
-    given = answer(TAGS.copy(), GAP)
-    assert isinstance(given, np.ndarray), f"return an array, one id per tag; got {type(given)}"
-    assert given.shape == TAGS.shape, (
-        f"one id per tag: shape {TAGS.shape}, not {given.shape}; np.diff gives one value less"
+def check_clip_cross_entropy(answer: Loss) -> None:
+    """Compare with PyTorch's own on two clips of which one is mostly void."""
+    generator = torch.Generator().manual_seed(0)
+    logits = 2 * torch.randn(2, 4, 3, 2, 5, generator=generator)
+    labels = torch.randint(4, (2, 3, 2, 5), generator=generator)
+    labels[0, :2], labels[1, 0, 0, :2] = 255, 255
+    known = labels != 255
+    filled = torch.where(known, labels, 0)
+    expected = cross_entropy(logits, labels, ignore_index=255)
+    given = answer(logits, labels)
+    assert isinstance(given, Tensor), f"return a tensor with one number; got {type(given)}"
+    assert given.shape == (), (
+        f"one number for the whole batch, shape (), not {tuple(given.shape)}: take the mean"
     )
-    assert not np.array_equal(given, np.sort(EXPECTED)), (
-        "these are the ids of the sorted tags: put them back in the order of the input, "
-        "ids[order] = ..."
+    assert not given.isnan(), (
+        "the result is NaN: is the mean over no pixel, or does a log see a probability of 0?"
     )
-    assert not np.array_equal(given, EXPECTED - 1), "ids count from 1: 0 is the background"
-    in_input_order = 1 + np.concatenate([[0], np.cumsum(np.abs(np.diff(TAGS)) > GAP)])
-    assert not np.array_equal(given, in_input_order), (
-        "this compares neighbours in the image: sort the tags first, those on the tag line count"
+
+    each = cross_entropy(logits, labels, ignore_index=255, reduction="none")
+    by_clip = torch.stack([each[k][known[k]].mean() for k in range(2)]).mean()
+    probability = logits.softmax(1).gather(1, filled.unsqueeze(1)).squeeze(1)
+    raw = logits.gather(1, filled.unsqueeze(1)).squeeze(1)
+    mistakes = [
+        (-expected, "the sign is turned around: a log of a probability is never positive"),
+        (
+            each.sum(),
+            "this is the sum over pixels; eq. (7) needs a mean, or it grows with the clip",
+        ),
+        (
+            each.mean(),
+            "void pixels count in the mean: they add 0 above, but must not count below either",
+        ),
+        (
+            cross_entropy(logits, filled),
+            "void pixels are taken for background: leave them out of the mean",
+        ),
+        (
+            by_clip,
+            "you average within each clip, then over clips: a clip that is mostly void then counts "
+            "as much as a full one. Take one mean over the pixels of all clips",
+        ),
+        (-probability[known].mean(), "the logarithm is missing: average log p, not p"),
+        (-raw[known].mean(), "logits are no log-probabilities yet: log_softmax over the classes"),
+    ]
+    for axis, name in ((0, "clips"), (2, "frames"), (3, "rows"), (4, "columns")):
+        log_p = logits.log_softmax(axis).gather(1, filled.unsqueeze(1)).squeeze(1)
+        message = f"your softmax runs over {name}; the classes are axis 1"
+        mistakes.append((-log_p[known].mean(), message))
+    for wrong, message in mistakes:
+        assert not torch.allclose(given, wrong, atol=1e-5), message
+    assert torch.allclose(given, expected, atol=1e-5), (
+        f"PyTorch says {expected:.4f}, you say {given:.4f}"
     )
-    assert not np.array_equal(given, [3, 1, 4, 1, 3, 2, 4]), (
-        "this compares each tag with the first of its instance: compare it with the tag before it, "
-        "so that a chain of small steps stays together"
-    )
-    assert np.array_equal(given, EXPECTED), (
-        f"for tags {TAGS.tolist()} and gap {GAP} the ids are {EXPECTED.tolist()}, "
-        f"you say {given.tolist()}"
-    )
-    exact = answer(np.array([0.0, 1.0]), 1.0)
-    assert exact.tolist() == [1, 1], "a step of exactly `gap` is not more than the gap"

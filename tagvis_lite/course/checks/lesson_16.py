@@ -1,61 +1,73 @@
-"""Lesson 16: J of an object and a proposal, on label maps."""
+"""Lesson 16: the sizes of the paper's network for another input."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-import numpy as np
+import torch
 
-GROUND_TRUTH = np.array(
-    [
-        [0, 0, 0, 0, 0],
-        [0, 2, 2, 2, 255],
-        [0, 2, 2, 2, 255],
-        [0, 1, 1, 0, 0],
-    ],
-    np.uint8,
-)
-RESULT = np.array(
-    [
-        [0, 0, 0, 0, 0],
-        [0, 0, 0, 4, 4],
-        [0, 0, 4, 4, 4],
-        [0, 0, 4, 4, 0],
-    ],
-    np.uint8,
-)
-"""Object 2 and proposal 4 share 3 pixels; together, without void, they have 8: J = 3/8."""
+from tagvis_lite.config import PROFILES
+from tagvis_lite.model.network import TagVIS, location_embedding
+
+Size = tuple[int, ...]
+Ladder = Callable[[int, int, int], Mapping[str, Size]]
+FRAMES, HEIGHT, WIDTH = 16, 160, 320
 
 
-def check_object_similarity(
-    answer: Callable[[np.ndarray, np.ndarray, int, int], float],
-) -> None:
-    """Compare on 4 x 5 pixels with void, then on a frame where both masks are empty."""
-    given = answer(GROUND_TRUTH.copy(), RESULT.copy(), 2, 4)
-    assert np.ndim(given) == 0, f"J is one number, not an array of shape {np.shape(given)}"
-    assert isinstance(given, float | int | np.number), f"return a number; got {type(given)}"
-    given = float(given)
-    assert not np.isclose(given, 3 / 10), (
-        "this counts void as background: pixels that are 255 in the ground truth belong to "
-        "neither mask, so take them out of the result as well"
-    )
-    assert not np.isclose(given, 2 * 3 / (6 + 5)), (
-        "this is twice the intersection over the sum of areas (Dice); J divides by the union"
-    )
-    assert not np.isclose(given, 3 / 6), (
-        "this divides by the object's area, which is a recall: divide by the union"
-    )
-    assert not np.isclose(given, 4 / 9), (
-        "this compares foreground with foreground: only pixels of the two ids asked for count"
-    )
-    assert np.isclose(given, 3 / 8), (
-        f"intersection 3, union 8, so J is {3 / 8}; you say {given:.3g}"
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        try:
-            empty = float(answer(GROUND_TRUTH.copy(), RESULT.copy(), 3, 1))
-        except ZeroDivisionError:
-            empty = np.nan
-    assert empty == 1, (
-        f"neither object 3 nor proposal 1 is in this frame: they agree, so J is 1, not {empty:.3g}"
-    )
+def traced_sizes(num_frames: int, height: int, width: int) -> dict[str, Size]:
+    """T x h x w x C of each tensor, from a forward pass that has shapes and no content."""
+    with torch.device("meta"):
+        network = TagVIS(replace(PROFILES["paper"].model, pretrained=False))
+        features = network.encoder(torch.zeros(1, 3, num_frames, height, width))
+        located = torch.cat([features, location_embedding(features)], dim=1)
+        attended = network.spatio_temporal_attention(located)
+        compressed = network.bottleneck.compress(attended)
+        q = network.bottleneck.expand(compressed)
+        p = network.tag_generator(q)
+        parts = dict(network.named_children())
+        w = parts["tag_attention"](p)
+        masks = parts["decoder"](torch.cat([parts["self_attention"](q), w], dim=1))
+    tensors = {
+        "f with coordinates": located,
+        "compressed": compressed,
+        "q": q,
+        "p": p,
+        "w": w,
+        "O": masks,
+    }
+    return {name: (*x.shape[2:], x.shape[1]) for name, x in tensors.items()}
+
+
+def check_shape_ladder(answer: Ladder) -> None:
+    """Compare with the network itself, on 16 frames of 160 x 320."""
+    given = answer(FRAMES, HEIGHT, WIDTH)
+    assert isinstance(given, Mapping), f"return a dictionary of sizes; got {type(given)}"
+    for name, (frames, h, w, channels) in traced_sizes(FRAMES, HEIGHT, WIDTH).items():
+        assert name in given, f"the size of {name!r} is missing"
+        size = tuple(given[name])
+        assert len(size) == 4, f"{name}: four numbers, (T, height, width, C), not {size}"
+        assert size[0] != channels or size[3] != frames, (
+            f"{name}: channels come last here, as the paper prints sizes: (T, height, width, C)"
+        )
+        assert size[0] == frames, (
+            f"{name}: {size[0]} frames of {frames}? The encoder keeps them all, "
+            "torchvision's would not (D2)"
+        )
+        assert size[1:3] != (w, h), f"{name}: height and width have changed places"
+        assert size[1:3] != (2 * h, 2 * w), (
+            f"{name}: twice too large. Features are at H/16, 'compressed' at half of that, tags "
+            "and masks at half the input's size"
+        )
+        assert size[1:3] == (h, w), (
+            f"{name}: {size[1]} x {size[2]}, but a trace gives {h} x {w}. Start from H/16 = "
+            f"{HEIGHT // 16} and go on by the factors 1/2, 2, 4 and 2"
+        )
+        assert (size[3], channels) != (256, 258), (
+            f"{name}: two channels are missing, x and y of each position"
+        )
+        assert (size[3], channels) != (258, 256), (
+            f"{name}: the two channels of coordinates end in the bottleneck"
+        )
+        assert (size[3], channels) != (40, 41), f"{name}: the background is a class too"
+        assert size[3] == channels, f"{name}: {size[3]} channels, but a trace gives {channels}"

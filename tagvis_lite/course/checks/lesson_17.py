@@ -1,56 +1,39 @@
-"""Lesson 17: the IoU of two tracks, frames without a mask included."""
+"""Lesson 17: one step of training."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-import numpy as np
+import torch
+from torch import Tensor, nn
 
-Track = Sequence[np.ndarray | None]
-
-
-def _square(side: int) -> np.ndarray:
-    mask = np.zeros((5, 5), bool)
-    mask[:side, :side] = True
-    return mask
+Step = Callable[[nn.Module, torch.optim.Optimizer, Callable[[], Tensor]], float]
 
 
-OBJECT: Track = [_square(1), _square(2), None, _square(3)]
-FOUND: Track = [None, _square(2), _square(2), _square(4)]
-"""Shared pixels 0 + 4 + 0 + 9, union 1 + 4 + 4 + 16: the IoU is 13 / 25."""
+def check_training_step(answer: Step) -> None:
+    """Two steps on a parabola, against what gradient descent has to give."""
+    model = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        model.weight.fill_(1.0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 
+    def loss() -> Tensor:
+        return model.weight.square().sum()
 
-def check_sequence_iou(answer: Callable[[Track, Track], float]) -> None:
-    """Compare on four frames with every combination of None, then on tracks out of sight."""
-    try:
-        given = answer(OBJECT, FOUND)
-    except (TypeError, AttributeError) as error:
-        raise AssertionError(
-            f"None stands for an empty mask, but yours fails on it: {error}"
-        ) from error
-    assert np.ndim(given) == 0, f"one number for a pair of tracks, not {np.shape(given)}"
-    assert isinstance(given, float | int | np.number), f"return a number; got {type(given)}"
-    given = float(given)
-    assert not np.isclose(given, (0 + 1 + 0 + 9 / 16) / 4), (
-        "this is the mean of the IoUs of the frames: add up intersections and unions over all "
-        "frames, then divide once"
+    first = answer(model, optimizer, loss)
+    after_one = model.weight.item()
+    second = answer(model, optimizer, loss)
+    after_two = model.weight.item()
+    assert isinstance(first, float), (
+        f"return the loss as a number, {type(first).__name__} keeps the whole graph alive: .item()"
     )
-    assert not np.isclose(given, 13 / 20), (
-        "this leaves out frames in which one track is None: its mask is empty there, the other's "
-        "pixels still belong to the union"
+    assert after_one != 1.0, (
+        "the weights did not move: is optimizer.step() called after backward()?"
     )
-    assert not np.isclose(given, (1 + 9 / 16) / 2), (
-        "this is the mean over the frames that show both: add up over all frames, then divide once"
+    assert abs(after_one - 0.8) < 1e-6, f"from 1, one step leads to 0.8, yours to {after_one:.3f}"
+    assert abs(after_two - 0.44) > 1e-6, (
+        "the second step went too far: gradients add up until optimizer.zero_grad() is called"
     )
-    assert not np.isclose(given, 13 / 38), (
-        "this divides by the sum of both areas: subtract the intersection, it was counted twice"
-    )
-    assert np.isclose(given, 13 / 25), (
-        f"shared 0 + 4 + 0 + 9 = 13, union 1 + 4 + 4 + 16 = 25, so {13 / 25}; you say {given:.3g}"
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        try:
-            empty = float(answer([None, None], [None, None]))
-        except ZeroDivisionError:
-            empty = np.nan
-    assert empty == 0, f"two tracks without a pixel have IoU 0 here, not {empty:.3g}"
+    assert abs(after_two - 0.64) < 1e-6, f"two steps lead to 0.64, yours to {after_two:.3f}"
+    assert abs(first - 1.0) < 1e-6, f"the first loss is 1, you returned {first:.3f}"
+    assert abs(second - 0.64) < 1e-6, f"the second loss is 0.64, you returned {second:.3f}"

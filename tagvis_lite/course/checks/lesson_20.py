@@ -1,54 +1,56 @@
-"""Lesson 20: name the worst video and what happened to its worst object."""
+"""Lesson 20: the IoU of two tracks, frames without a mask included."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-Answer = Callable[[Mapping[str, np.ndarray]], tuple[str, str]]
-
-GOOD = np.array([[80, 0, 0], [1, 9, 0], [0, 0, 10]])
-MERGED = np.array([[70, 2, 0], [1, 9, 0], [0, 7, 1]])
-SPLIT = np.array([[70, 0, 0, 0], [2, 4, 4, 0], [1, 0, 0, 9]])
-MISSED = np.array([[70, 0], [8, 2], [1, 9]])
-"""Object 1 is missed, although its few found pixels are in the instance of object 2."""
-ROUGH = np.array([[50, 20, 0], [2, 8, 0], [1, 0, 9]])
-"""Object 1 is found, with many background pixels around it."""
-NOTHING = np.array([[70], [10], [10]])
+Track = Sequence[np.ndarray | None]
 
 
-def check_find_failure(answer: Answer) -> None:
-    """Tables a reader can work out on paper, one for each verdict."""
-    given = answer({"good": GOOD, "bad": MERGED})
-    pair = isinstance(given, tuple) and len(given) == 2
-    assert pair, f"return two things, the name of the video and the verdict; got {given!r}"
-    assert given[0] != "good", (
-        "that is the best video: take the smallest mean over objects of the best IoU"
+def _square(side: int) -> np.ndarray:
+    mask = np.zeros((5, 5), bool)
+    mask[:side, :side] = True
+    return mask
+
+
+OBJECT: Track = [_square(1), _square(2), None, _square(3)]
+FOUND: Track = [None, _square(2), _square(2), _square(4)]
+"""Shared pixels 0 + 4 + 0 + 9, union 1 + 4 + 4 + 16: the IoU is 13 / 25."""
+
+
+def check_sequence_iou(answer: Callable[[Track, Track], float]) -> None:
+    """Compare on four frames with every combination of None, then on tracks out of sight."""
+    try:
+        given = answer(OBJECT, FOUND)
+    except (TypeError, AttributeError) as error:
+        raise AssertionError(
+            f"None stands for an empty mask, but yours fails on it: {error}"
+        ) from error
+    assert np.ndim(given) == 0, f"one number for a pair of tracks, not {np.shape(given)}"
+    assert isinstance(given, float | int | np.number), f"return a number; got {type(given)}"
+    given = float(given)
+    assert not np.isclose(given, (0 + 1 + 0 + 9 / 16) / 4), (
+        "this is the mean of the IoUs of the frames: add up intersections and unions over all "
+        "frames, then divide once"
     )
-    assert given == ("bad", "merged"), (
-        f"instance 1 holds 9 of 10 pixels of object 1 and 7 of 8 of object 2: 'merged', not "
-        f"{given[1]!r}"
+    assert not np.isclose(given, 13 / 20), (
+        "this leaves out frames in which one track is None: its mask is empty there, the other's "
+        "pixels still belong to the union"
     )
-    verdict = answer({"a": NOTHING})[1]
-    assert verdict == "missed", f"no instance at all: every object is 'missed', not {verdict!r}"
-    verdict = answer({"a": MISSED})[1]
-    assert verdict == "missed", (
-        f"object 1 has 8 of its 10 pixels in the background: 'missed', not {verdict!r}. Ask "
-        "'missed' before 'merged', and do not count the background's column as an instance"
+    assert not np.isclose(given, (1 + 9 / 16) / 2), (
+        "this is the mean over the frames that show both: add up over all frames, then divide once"
     )
-    verdict = answer({"a": SPLIT})[1]
-    assert verdict == "split", (
-        f"object 1 has 10 pixels, 4 and 4 in two instances, 2 in none: 'split', not {verdict!r}. "
-        "A share is of all pixels of the object, those in the background too"
+    assert not np.isclose(given, 13 / 38), (
+        "this divides by the sum of both areas: subtract the intersection, it was counted twice"
     )
-    verdict = answer({"a": ROUGH})[1]
-    assert verdict == "found", (
-        f"8 of 10 pixels of object 1 are in one instance of its own: 'found', not {verdict!r}. "
-        "The 20 background pixels in it spoil its outline, but shares are of the object, not of "
-        "the instance"
+    assert np.isclose(given, 13 / 25), (
+        f"shared 0 + 4 + 0 + 9 = 13, union 1 + 4 + 4 + 16 = 25, so {13 / 25}; you say {given:.3g}"
     )
-    assert answer({"few": ROUGH, "many": SPLIT, "good": GOOD})[0] == "few", (
-        "IoU divides by the union, so the 20 background pixels inside an instance count: mean best "
-        "IoU is 0.58 for the first video and 0.65 for the second"
-    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        try:
+            empty = float(answer([None, None], [None, None]))
+        except ZeroDivisionError:
+            empty = np.nan
+    assert empty == 0, f"two tracks without a pixel have IoU 0 here, not {empty:.3g}"

@@ -1,68 +1,73 @@
-"""Lesson 21: the 95 % interval of the difference between two sets of seeds."""
+"""Lesson 21: an ablation is one change; is its difference more than chance?"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import FrozenInstanceError, replace
 
-import numpy as np
 from scipy import stats
 
-Answer = Callable[[Sequence[float], Sequence[float]], tuple[float, float]]
-PAIRS = (
-    ([26.0, 28.0, 29.0], [42.0, 44.0, 41.0, 45.0]),
-    ([60.0, 70.0], [64.0, 65.0, 66.0, 65.0, 64.5]),
-)
-"""Made-up scores: two sets that scatter alike, and two that do not."""
+from tagvis_lite.config import SMOKE, Config, config_to_dict
+
+Change = Callable[[Config], Config]
+Difference = Callable[[Sequence[float], Sequence[float]], tuple[float, float]]
 
 
-def check_difference_interval(answer: Answer) -> None:
-    """Compare with SciPy's t test for unequal variances."""
-    for values, others in PAIRS:
-        given = answer(values, others)
-        assert np.shape(given) == (2,), (
-            f"return two numbers, the difference and half the width; got {given!r}"
-        )
-        difference, half = map(float, given)
-        test = stats.ttest_ind(values, others, equal_var=False)
-        low, high = test.confidence_interval(0.95)
-        assert not np.allclose(given, (low, high)), (
-            "these are the two ends; return the difference and half the width between them"
-        )
-        expected = (high + low) / 2
-        assert not np.isclose(difference, -expected), (
-            "the sign is turned around: it is `values` minus `others`, below zero for a loss"
-        )
-        assert np.isclose(difference, expected), (
-            f"the difference of the means of {values} and {others} is {expected:.3g}, "
-            f"not {difference:.3g}"
-        )
-        _check_half_width(values, others, half, (high - low) / 2)
-
-
-def _check_half_width(
-    values: Sequence[float], others: Sequence[float], half: float, expected: float
-) -> None:
-    sides = (values, others)
-    errors = np.array([stats.sem(side) for side in sides])
-    shares = np.array([np.var(side) / len(side) for side in sides])
-    freedom = sum(map(len, sides)) - 2
-    each = sum(stats.t.ppf(0.975, len(s) - 1) * e for s, e in zip(sides, errors, strict=True))
-    mistakes = {
-        2 * expected: "this is the whole width; return half of it",
-        each: "half widths do not add up: add the squares of the standard errors, then the root",
-        1.96 * np.hypot(*errors): "1.96 is for very many seeds; a few need Student's t",
-        stats.t.ppf(0.975, freedom) * np.hypot(*errors): (
-            "n + m - 2 degrees of freedom hold only if both sets scatter alike; Welch's are fewer"
-        ),
-    }
-    for wrong, message in mistakes.items():
-        assert not np.isclose(half, wrong), message
-    ratio = half / expected
-    divided_by_n = np.sqrt(shares.sum()) / np.hypot(*errors)
-    assert not (0.5 < ratio < 1 and abs(ratio - divided_by_n) < 0.25), (
-        f"half the width is {half:.3g} where {expected:.3g} is right, which is what comes of "
-        "dividing by n in the variance: the mean is of the same seeds, so divide by n - 1 (ddof=1)"
+def check_half_push(answer: Change) -> None:
+    """Halve odd weights, so that no fixed number can be right, and look for other changes."""
+    config = replace(SMOKE, loss=replace(SMOKE.loss, specter=10.0, temper=6.0))
+    try:
+        changed = answer(config)
+    except FrozenInstanceError as error:
+        raise AssertionError(
+            "a configuration cannot be changed in place: make a changed one with replace"
+        ) from error
+    assert isinstance(changed, Config), (
+        f"return a whole Config, not {type(changed).__name__}: replace(config, loss=...)"
     )
-    assert np.isclose(half, expected), (
-        f"half the width for {values} and {others} is {expected:.3g}, not {half:.3g}"
+    loss = changed.loss
+    assert loss.specter and loss.temper, (  # noqa: PT018
+        "a weight of 0 leaves the term out, as a row of Table III does: this control keeps both"
+    )
+    assert (loss.specter, loss.temper) != (2.0, 2.0), (
+        "2 is half of the toy profile's 4: halve the weight that the given config has"
+    )
+    assert (loss.specter == 10) == (loss.temper == 6), "one push is halved, the other is as it was"
+    assert (loss.specter, loss.temper) == (5, 3), (
+        f"from 10 and 6 you make {loss.specter:g} and {loss.temper:g}, expected 5 and 3"
+    )
+    expected = replace(config, loss=replace(config.loss, specter=5.0, temper=3.0))
+    given, wanted = config_to_dict(changed), config_to_dict(expected)
+    others = [name for name in wanted if given[name] != wanted[name]]
+    assert not others, (
+        f"{' and '.join(others)} differs in other fields too: then nobody knows which change did it"
+    )
+
+
+def check_paired_difference(answer: Difference) -> None:
+    """Compare with scipy's paired t test on numbers whose pairs matter."""
+    full, without = [40.0, 50.0, 60.0, 70.0], [38.0, 49.0, 57.0, 68.0]
+    given = answer(full, without)
+    assert isinstance(given, tuple) and len(given) == 2, (  # noqa: PT018
+        f"return two numbers, the mean and half the width of its interval; got {given!r}"
+    )
+    mean, half = (float(value) for value in given)
+    test = stats.ttest_rel(without, full)
+    low, high = test.confidence_interval(0.95)
+    expected = (high - low) / 2
+    assert abs(mean - 2.0) > 1e-9, (
+        "the sign is turned around: without minus full, a loss is negative"
+    )
+    assert abs(mean + 2.0) < 1e-9, f"the mean difference is -2, you return {mean:.3f}"
+    assert half < 5, (
+        f"half a width of {half:.1f} is that of unpaired scores: subtract seed by seed first, the "
+        "seeds share their luck"
+    )
+    assert abs(half - 1.96 * expected / stats.t.ppf(0.975, 3)) > 1e-3, (
+        "1.96 is for many seeds; with four, Student's t has 3.18"
+    )
+    assert abs(half - expected / 2) > 1e-3, "divide by the root of the number of seeds, not by it"
+    assert abs(half - expected) < 1e-3, (
+        f"scipy says {expected:.3f}, you return {half:.3f}. Is the standard deviation that of a "
+        "sample (ddof=1)?"
     )
