@@ -102,7 +102,7 @@ def _problems_in_frames(video: Video, fast: bool) -> Iterator[str]:
         if missing:
             yield f"{folder}: {_some(missing)} missing"
         there = [t for t, path in enumerate(frames.paths) if path.name not in missing]
-        yield from _errors(frames.look if fast else frames.__getitem__, there)
+        yield from _errors(frames.look if fast else partial(_look_and_read, frames), there)
     elif not fast:
         yield from _errors(frames.__getitem__, range(len(frames)))
 
@@ -117,7 +117,8 @@ def _problems_in_label_maps(video: Video, fast: bool) -> Iterator[str]:
     found: set[int] = set()
 
     def read(t: int) -> None:
-        found.update(np.flatnonzero(np.bincount(ids[t].ravel(), minlength=256)).tolist())
+        labels = _look_and_read(ids, t) if isinstance(ids, LabelMaps) else ids[t]
+        found.update(np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist())
 
     yield from _errors(read, range(len(ids)))
     where = f"{ids.paths[0].parent}" if isinstance(ids, LabelMaps) else f"video {video.name!r}"
@@ -137,6 +138,13 @@ def _errors(read: Callable[[int], object], indices: Sequence[int]) -> Iterator[s
             read(t)
         except (ValueError, OSError) as error:
             yield str(error)
+
+
+def _look_and_read(images: ImageFrames | LabelMaps, t: int) -> np.ndarray:
+    """What the fast way refuses, such as a file without its end, the thorough way refuses too."""
+    image = images[t]
+    images.look(t)
+    return image
 
 
 def _problems_in_parts(folder: Path | None, fast: bool) -> Iterator[str]:

@@ -6,8 +6,11 @@ mask of DAVIS 2016 has one object, which is 255.
 
 from __future__ import annotations
 
+import os
 import struct
+import threading
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,8 +90,37 @@ def _plain_indices(content: bytes) -> np.ndarray | None:
     plain = PNG_SIGNATURE + b"".join(
         struct.pack(">I", len(body)) + kind + body + _checksum(kind + body) for kind, body in parts
     )
-    ids: np.ndarray | None = cv2.imdecode(np.frombuffer(plain, np.uint8), cv2.IMREAD_UNCHANGED)
-    return ids
+    with _QUIET:
+        return cv2.imdecode(np.frombuffer(plain, np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+class _QuietStandardError:
+    """Keeps what libpng writes to standard error off it: our own errors say it, with the file."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.inside = 0
+        self.kept = -1
+
+    def __enter__(self) -> None:
+        with self.lock:
+            self.inside += 1
+            if self.inside == 1:
+                with suppress(OSError):  # it may be closed
+                    self.kept = os.dup(2)
+                    os.dup2(_NOWHERE, 2)
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.inside -= 1
+            if self.inside == 0 and self.kept >= 0:
+                os.dup2(self.kept, 2)
+                os.close(self.kept)
+                self.kept = -1
+
+
+_NOWHERE = os.open(os.devnull, os.O_WRONLY)
+_QUIET = _QuietStandardError()
 
 
 def _checksum(chunk: bytes) -> bytes:
