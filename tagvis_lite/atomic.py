@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -13,13 +14,14 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write to; it takes the place of `path` at the end.
 
-    After an exception or a kill, `path` is what it was before. Missing folders are made.
+    After an exception or a kill, `path` is what it was before. Missing folders are made. What a
+    kill leaves beside it, `remove_remains` removes.
 
     Raises:
         OSError: names `path` where the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
+    temporary = path.with_name(f".{secrets.token_hex(8)}.partial{path.suffix}")
     try:
         with naming(path):
             yield temporary
@@ -43,6 +45,17 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def is_remains(path: Path) -> bool:
+    """Whether this is what a killed `replacing` left."""
+    return re.match(r"\.[0-9a-f]{16}\.partial(\.|$)", path.name) is not None
+
+
+def remove_remains(folder: Path) -> None:
+    """Remove what killed writes left in a folder that no other process writes to now."""
+    for path in filter(is_remains, folder.rglob(".*.partial*")):
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ import torch.distributed as dist
 from safetensors import safe_open
 from safetensors.torch import save
 
-from tagvis_lite.atomic import replacing
+from tagvis_lite.atomic import is_remains, remove_remains, replacing
 from tagvis_lite.checkpoint import read_header, weights_file
 from tagvis_lite.checkpoint import shipped as shipped  # where lessons look for it
 from tagvis_lite.config import SECTIONS, Config, config_to_dict
@@ -56,7 +56,7 @@ def check_run(out: Path, settings: Mapping[str, Any], may_change: Collection[str
         raise NotADirectoryError(f"{out} is a file: choose a folder")
     path = out / "run.json"
     if not path.exists():
-        if out.exists() and any(out.iterdir()):
+        if out.exists() and not all(map(is_remains, out.iterdir())):
             command = f"tagvis {settings['command']}"
             raise FileExistsError(
                 f"{out} holds files that are not of `{command}`: choose another folder"
@@ -74,9 +74,13 @@ def check_run(out: Path, settings: Mapping[str, Any], may_change: Collection[str
 
 
 def open_run(out: Path, settings: Mapping[str, Any], may_change: Collection[str] = ()) -> bool:
-    """Make a folder of results, or take up an earlier one. Arguments and errors of `check_run`."""
+    """Make a folder of results, or take up an earlier one, without what a kill left half-written.
+
+    Arguments and errors are those of `check_run`.
+    """
     going_on = check_run(out, settings, may_change)
     out.mkdir(parents=True, exist_ok=True)
+    remove_remains(out)
     write_json(out / "run.json", settings)
     return going_on
 

@@ -6,9 +6,9 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from tagvis_lite.checkpoint import read_header, weights_file
 from tagvis_lite.commands.options import Checkpoint, Device, Input, device_named
@@ -107,21 +107,23 @@ def folder_problems(out: Path, names: Sequence[str] = ()) -> list[str]:
     if out.exists() and not out.is_dir():
         return [f"{out} is a file: choose a folder"]
     there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    trial = there / ".tagvis.partial"
     try:
-        if not there.is_dir():
-            raise NotADirectoryError(f"{there} is a file")
-        with TemporaryDirectory(prefix=".tagvis-", dir=there) as folder:
-            return list(_name_problems(Path(folder), names))
+        trial.mkdir(exist_ok=True)
+        found = list(_name_problems(trial, names))
+        with suppress(FileNotFoundError):  # where another process tries the same
+            trial.rmdir()
     except OSError as error:
         return [f"{out} cannot be written ({error.strerror or error}): choose another folder"]
+    return found
 
 
 def _name_problems(folder: Path, names: Sequence[str]) -> Iterator[str]:
     for name in names:
-        longest = folder / f".{name}.safetensors.partial"
         try:
-            longest.touch()
-            longest.unlink()
+            (folder / f".{name}.safetensors.partial").lstat()
+        except FileNotFoundError:
+            continue  # a name that a file may have
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             yield f"no file can be named after video {name[:60]!r} ({reason}): rename it"

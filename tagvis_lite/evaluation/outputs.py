@@ -14,12 +14,12 @@ import html
 import io
 import json
 import math
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from tagvis_lite.atomic import replacing
 from tagvis_lite.evaluation.average_precision import IOU_THRESHOLDS, RECALLS, YoutubeVISScores
 from tagvis_lite.evaluation.davis import DavisScores
 from tagvis_lite.evaluation.tables import Cell, cell_text
@@ -104,13 +104,17 @@ def write_report(folder: Path, report: Report) -> tuple[list[Path], list[str]]:
     for number, png in enumerate(report.pictures.values(), start=1):
         contents[f"{report.name}-{number}.png"] = png
     written, warnings = [], []
+    scratch = folder / f".{report.name}.partial"  # of a killed command, too
+    shutil.rmtree(scratch, ignore_errors=True)
     for name, content in contents.items():
         try:
-            with replacing(folder / name) as temporary:
-                temporary.write_bytes(content)
+            scratch.mkdir(parents=True, exist_ok=True)
+            (scratch / name).write_bytes(content)
+            (scratch / name).replace(folder / name)
             written.append(folder / name)
         except OSError as error:
             warnings.append(f"{folder / name} was not written: {error}")
+    shutil.rmtree(scratch, ignore_errors=True)
     return written, warnings
 
 

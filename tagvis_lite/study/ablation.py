@@ -8,17 +8,18 @@ seeds only add runs.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
-from tagvis_lite.atomic import replacing
 from tagvis_lite.config import Config, config_from_dict, config_to_dict
 from tagvis_lite.evaluation.tables import markdown_table
 from tagvis_lite.study.statistics import mean_interval, plus_minus
@@ -169,6 +170,11 @@ class Run:
         """The json file of the run."""
         return self.out / f"{self.row.name}-{self.config.train.seed}.json"
 
+    @property
+    def scratch(self) -> Path:
+        """The folder of its training; the result comes out of it whole, or not at all."""
+        return self.out / f".{self.result.stem}"
+
 
 def ablate(
     config: Config, out: Path, rows: Sequence[Row], seeds: int, jobs: int = 1
@@ -196,8 +202,21 @@ def ablate(
         for row in rows
     ]
     missing = [run for run in runs if not _is_done(run)]
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_end_with_parent) as pool:
         yield from pool.map(run_one, missing)
+
+
+def _end_with_parent() -> None:
+    """Let a worker not outlive a killed `ablate`, and then write where the next one writes."""
+
+    def watch() -> None:
+        parent = parent_process()
+        assert parent is not None
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def run_one(run: Run) -> Path:
@@ -216,13 +235,12 @@ def run_one(run: Run) -> Path:
     number = (config.train.steps or 0) * config.train.batch_size * config.train.accumulate
     videos, test = _toy_videos(number, config.data.clip_frames)
     start = time.perf_counter()
-    scratch = run.out / f".{run.result.stem}"
-    shutil.rmtree(scratch, ignore_errors=True)
-    train(config, videos, test[:1], scratch)
+    shutil.rmtree(run.scratch, ignore_errors=True)
+    train(config, videos, test[:1], run.scratch)
     seconds = time.perf_counter() - start
 
     network = TagVIS(config.model)
-    network.load_state_dict(load_state(scratch / "last.pt")["network"])
+    network.load_state_dict(load_state(run.scratch / "last.pt")["network"])
     tracks = [predict_video(network, video, config) for video in test]
     scores, count_error = evaluate_tracks(test, tracks)
     values = {
@@ -236,9 +254,10 @@ def run_one(run: Run) -> Path:
         "provenance": provenance(),
     }
     text = json.dumps(values, indent=1) + "\n"
-    with replacing(run.result) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    shutil.rmtree(scratch)
+    whole = run.scratch / "result.json"
+    whole.write_text(text, encoding="utf-8")
+    whole.replace(run.result)
+    shutil.rmtree(run.scratch, ignore_errors=True)
     return run.result
 
 
@@ -305,6 +324,7 @@ def _is_done(run: Run) -> bool:
         raise ValueError(
             f"{run.result} is a run of another config: choose another folder, or delete it"
         )
+    shutil.rmtree(run.scratch, ignore_errors=True)  # a kill may have left it
     return True
 
 

@@ -176,6 +176,27 @@ def test_what_is_no_png_is_refused(tmp_path: Path) -> None:
             read_label_map(path)
 
 
+def test_damage_that_checksums_hide_is_one_error_and_libpng_says_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As of a faulty writer: every chunk is as its checksum says, but the pixels cannot be had."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = struct.pack(">IIBBBBB", 20, 20, 8, 0, 0, 0, 0)
+    pixels = zlib.compress(np.random.default_rng(0).bytes(20 * 21))
+    path = tmp_path / "map.png"
+    for damaged in (pixels[:200], pixels[:100] + b"\xff" * 9 + pixels[109:], b""):
+        parts = chunk(b"IHDR", header) + chunk(b"IDAT", damaged) + chunk(b"IEND", b"")
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
+        with pytest.raises(ValueError, match=r"map\.png cannot be decoded as PNG"):
+            read_label_map(path)
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize(
     "ids",
     [
