@@ -4,11 +4,10 @@ Two to five textured shapes move, turn, deform and hide one another over a drift
 some leave the frame and come back, and some look exactly like another one, so that neither
 colour nor class is enough to tell instances apart. The shape alone decides the category.
 
-Geometry is NumPy and closed form: an instance is an outline in polar coordinates, radius as a
-function of angle, tabulated once per frame. The distance to it gives a soft edge one pixel wide
-(the picture) and its sign the exact mask (the label). Lengths are in units of the shorter side
-of the frame, times in frames: another `size` shows the same scene at another resolution, and
-a longer video continues a shorter one.
+What a scene consists of is in `toy_scene`, how it is painted in `toy_render`, and videos that each
+ask for one thing, such as two objects that change places, in `toy_strata`. Lengths are in units of
+the shorter side of the frame, times in frames: another `size` shows the same scene at another
+resolution, and a longer video continues a shorter one.
 """
 
 from __future__ import annotations
@@ -19,10 +18,29 @@ from typing import Literal, overload
 
 import numpy as np
 
+from tagvis_lite.data.toy_render import labels, render
+from tagvis_lite.data.toy_scene import CATEGORIES, Instance, Look, Path, Scene
 from tagvis_lite.video import Video
 
-CATEGORIES: dict[int, str] = {1: "disc", 2: "square", 3: "triangle", 4: "star"}
-"""Name of each category id."""
+__all__ = [
+    "CATEGORIES",
+    "DIFFICULTIES",
+    "FIRST_SEED",
+    "MIN_VISIBLE",
+    "TEST_VIDEOS",
+    "Difficulty",
+    "LazyVideos",
+    "Split",
+    "ToyConfig",
+    "ToySplit",
+    "draw_instance",
+    "draw_look",
+    "draw_scene",
+    "film",
+    "render_video",
+    "toy_split",
+    "with_frames_to_drop",
+]
 
 MIN_VISIBLE = 30 / 64**2
 """Visible area of every instance in frame 0, at least, in units of the shorter side squared."""
@@ -74,6 +92,7 @@ class ToyConfig:
         min_instances: fewest instances in a video.
         max_instances: most instances in a video.
         difficulty: a row of `DIFFICULTIES`.
+        radius: least and largest radius of an instance, in sides; that of a twin differs by 5 %.
 
     Raises:
         ValueError: a value out of its range.
@@ -84,6 +103,7 @@ class ToyConfig:
     min_instances: int = 2
     max_instances: int = 5
     difficulty: Literal["easy", "medium", "hard"] = "medium"
+    radius: tuple[float, float] = (0.11, 0.18)
 
     def __post_init__(self) -> None:
         if len(self.size) != 2 or min(self.size) < 16:
@@ -99,82 +119,10 @@ class ToyConfig:
             raise ValueError(
                 f"toy difficulty is {self.difficulty!r}, expected one of {', '.join(DIFFICULTIES)}"
             )
-
-
-@dataclass(frozen=True)
-class Look:
-    """What twins share. `colours` is 2 x 3: two RGB colours in [0, 1] that the texture mixes."""
-
-    category: int
-    radius: float
-    colours: np.ndarray
-    texture: Literal["stripes", "checks", "dots", "waves"]
-    wavelength: float
-
-
-@dataclass(frozen=True)
-class Path:
-    """A bounded path: one sinusoid for x and one for y, and at times a trip out of the frame.
-
-    Arrays are (x, y). `trip` is the displacement at the farthest point of a trip.
-    """
-
-    anchor: np.ndarray
-    amplitude: np.ndarray
-    frequency: np.ndarray
-    phase: np.ndarray
-    trip: np.ndarray
-
-    TRIP_FRAMES = 8
-    TRIP_PERIOD = 24
-
-    def position(self, t: np.ndarray) -> np.ndarray:
-        """Centre at times t: T x 2. A trip begins at frame 0, 24, 48, ... and lasts 8 frames."""
-        oscillation = self.amplitude * np.sin(self.frequency * t[:, None] + self.phase)
-        progress = np.minimum(t % self.TRIP_PERIOD / self.TRIP_FRAMES, 1)[:, None]
-        return self.anchor + oscillation + self.trip * np.sin(np.pi * progress) ** 2
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One moving thing. Harmonic k = 2, 3 of its outline has `direction[k - 2]` and so on."""
-
-    look: Look
-    path: Path
-    angle: float
-    spin: float
-    stretch: float
-    direction: np.ndarray
-    strength: np.ndarray
-    frequency: np.ndarray
-    phase: np.ndarray
-
-    NUM_ANGLES = 1024
-
-    def outline(self, t: np.ndarray) -> np.ndarray:
-        """Radius at times t and at NUM_ANGLES angles from -pi: T x NUM_ANGLES."""
-        angles = np.linspace(-np.pi, np.pi, self.NUM_ANGLES, endpoint=False)
-        rest = unit_outline(self.look.category, angles - self.angle - self.spin * t[:, None])
-        pulse = self.strength * np.sin(self.frequency * t[:, None] + self.phase)  # T x 2
-        change = (self.stretch + pulse[:, :1]) * np.cos(2 * (angles - self.direction[0]))
-        change += pulse[:, 1:] * np.cos(3 * (angles - self.direction[1]))
-        return self.look.radius * rest * (1 + change)
-
-
-@dataclass(frozen=True)
-class Scene:
-    """Instances from back to front, each with its id, and the waves of the background.
-
-    The background is `colour` (3) plus M waves: `vectors` (M x 2, radians per side), `phase` (M),
-    `frequency` (M, radians per frame) and `tint` (M x 3).
-    """
-
-    instances: dict[int, Instance]
-    colour: np.ndarray
-    vectors: np.ndarray
-    phase: np.ndarray
-    frequency: np.ndarray
-    tint: np.ndarray
+        if not 0.05 <= self.radius[0] <= self.radius[1] <= 0.5:
+            raise ValueError(
+                f"toy radius is {self.radius}, expected 0.05 <= least <= largest <= 0.5"
+            )
 
 
 def render_video(seed: int, config: ToyConfig | None = None, name: str | None = None) -> Video:
@@ -197,15 +145,21 @@ def render_video(seed: int, config: ToyConfig | None = None, name: str | None = 
     config = config or ToyConfig()
     rng = np.random.default_rng(seed)
     scene = draw_scene(rng, config)
+    return film(rng, scene, config, f"toy-{seed}" if name is None else name)
+
+
+def film(rng: np.random.Generator, scene: Scene, config: ToyConfig, name: str) -> Video:
+    """Paint a scene frame by frame and add noise, one normal number a pixel."""
     frames = np.empty((config.num_frames, *config.size, 3), np.uint8)
     ids = np.empty((config.num_frames, *config.size), np.uint8)
-    for start in range(0, config.num_frames, 16):  # bounds the memory of long videos
-        part = slice(start, min(start + 16, config.num_frames))
+    for start in range(0, config.num_frames, 4):  # few at a time: what moves is looked for nearby
+        part = slice(start, min(start + 4, config.num_frames))
         painted, ids[part] = render(scene, np.arange(part.start, part.stop), config.size)
-        noise = rng.standard_normal(ids[part].shape, dtype=np.float32)[..., None]
-        frames[part] = np.clip(255 * painted + 3 * noise + 0.5, 0, 255)
+        noise = 3 * rng.standard_normal(ids[part].shape, dtype=np.float32)
+        for channel in range(3):
+            frames[part, ..., channel] = np.clip(255 * painted[..., channel] + noise + 0.5, 0, 255)
     return Video(
-        name=f"toy-{seed}" if name is None else name,
+        name=name,
         frames=frames,
         ids=ids,
         categories={i: scene.instances[i].look.category for i in sorted(scene.instances)},
@@ -217,7 +171,24 @@ def with_frames_to_drop(config: ToyConfig) -> ToyConfig:
     return replace(config, num_frames=config.num_frames + config.num_frames // 2)
 
 
-class ToySplit(Sequence[Video]):
+class LazyVideos(Sequence[Video]):
+    """Videos that are rendered when asked for; a subclass says how many and how."""
+
+    def video(self, index: int) -> Video:
+        """Render one video; `index` is 0 or more."""
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, index: int) -> Video: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Video]: ...
+    def __getitem__(self, index: int | slice) -> Video | list[Video]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return self.video(range(len(self))[index])
+
+
+class ToySplit(LazyVideos):
     """The videos of one split, rendered when asked for."""
 
     def __init__(self, split: Split, num_videos: int, config: ToyConfig | None = None) -> None:
@@ -232,16 +203,10 @@ class ToySplit(Sequence[Video]):
     def __len__(self) -> int:
         return self.num_videos
 
-    @overload
-    def __getitem__(self, index: int) -> Video: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Video]: ...
-    def __getitem__(self, index: int | slice) -> Video | list[Video]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        i = range(len(self))[index]
+    def video(self, index: int) -> Video:
+        """Render one video."""
         return render_video(
-            FIRST_SEED[self.split] + i, self.config, name=f"toy-{self.split}-{i:05d}"
+            FIRST_SEED[self.split] + index, self.config, name=f"toy-{self.split}-{index:05d}"
         )
 
 
@@ -264,13 +229,14 @@ def draw_scene(rng: np.random.Generator, config: ToyConfig) -> Scene:
         looks: list[Look] = []
         paths: list[Path] = []
         for _ in range(rng.integers(config.min_instances, config.max_instances, endpoint=True)):
-            looks.append(_draw_look(rng, level, looks, scene.colour))
+            looks.append(draw_look(rng, config, looks, scene.colour))
             paths.append(_draw_path(rng, level, looks, paths, np.array([width, height])))
-        things = [_draw_instance(rng, level, *pair) for pair in zip(looks, paths, strict=True)]
+        things = [draw_instance(rng, level, *pair) for pair in zip(looks, paths, strict=True)]
         order = rng.permutation(len(things))
         scene = replace(scene, instances={int(k) + 1: things[k] for k in order})
-        _, ids = render(scene, np.zeros(1), config.size)
-        areas = np.bincount(ids.ravel(), minlength=len(things) + 1)
+        areas = np.bincount(
+            labels(scene, np.zeros(1), config.size).ravel(), minlength=len(things) + 1
+        )
         if areas[1:].min() >= min_area:
             return scene
     raise ValueError(
@@ -297,9 +263,11 @@ def _draw_background(rng: np.random.Generator, level: Difficulty) -> Scene:
     )
 
 
-def _draw_look(
-    rng: np.random.Generator, level: Difficulty, earlier: Sequence[Look], background: np.ndarray
+def draw_look(
+    rng: np.random.Generator, config: ToyConfig, earlier: Sequence[Look], background: np.ndarray
 ) -> Look:
+    """Draw shape, size, colours and texture, or make a twin of one of `earlier`."""
+    level = DIFFICULTIES[config.difficulty]
     if earlier and rng.random() < level.twin:
         model = earlier[int(rng.integers(len(earlier)))]
         return replace(model, radius=model.radius * rng.uniform(0.95, 1.05))
@@ -309,7 +277,7 @@ def _draw_look(
     colours = np.stack([light, dark])
     return Look(
         category=int(rng.integers(1, len(CATEGORIES), endpoint=True)),
-        radius=rng.uniform(0.11, 0.18),
+        radius=rng.uniform(*config.radius),
         colours=colours + level.camouflage * (background - colours),
         texture=("stripes", "checks", "dots", "waves")[rng.integers(4)],
         wavelength=rng.uniform(0.07, 0.14),
@@ -351,7 +319,8 @@ def _draw_path(
     return replace(path, trip=trip)
 
 
-def _draw_instance(rng: np.random.Generator, level: Difficulty, look: Look, path: Path) -> Instance:
+def draw_instance(rng: np.random.Generator, level: Difficulty, look: Look, path: Path) -> Instance:
+    """Draw how an instance turns and changes its shape."""
     return Instance(
         look=look,
         path=path,
@@ -369,118 +338,3 @@ def hsv_to_rgb(hue: float, saturation: float, value: float) -> np.ndarray:
     """RGB in [0, 1] of a colour; hue is in turns, of any sign."""
     sector = (np.array([5, 3, 1]) + 6 * hue) % 6
     return value * (1 - saturation * np.clip(np.minimum(sector, 4 - sector), 0, 1))
-
-
-def unit_outline(category: int, angles: np.ndarray) -> np.ndarray:
-    """Radius of a shape of area pi as a function of the angle; any shape of `angles`."""
-
-    def polygon(sides: int, sharpness: int) -> np.ndarray:
-        """A p-norm over the sides' half-planes: p = `sharpness` rounds the corners."""
-        normals = [2 * np.pi * k / sides for k in range(sides)]
-        inside = [np.maximum(np.cos(angles - normal), 0) ** sharpness for normal in normals]
-        return np.sum(inside, axis=0) ** (-1 / sharpness)
-
-    match CATEGORIES[category]:
-        case "disc":
-            radius = np.ones_like(angles)
-        case "square":
-            radius = polygon(4, sharpness=10)
-        case "triangle":
-            radius = polygon(3, sharpness=10)
-        case _:
-            turn = 5 * angles / (2 * np.pi)
-            radius = 0.4 + 0.6 * np.abs(2 * (turn % 1) - 1) ** 1.2
-    return radius / np.sqrt(np.mean(radius**2, axis=-1, keepdims=True))
-
-
-def render(scene: Scene, t: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Paint a scene at times t, from back to front.
-
-    Returns:
-        frames: float32, T x H x W x 3, nominally in [0, 1], before noise.
-        ids: uint8, T x H x W: the front-most instance whose outline holds the pixel's centre.
-    """
-    planes = _paint_background(scene, t, size)  # 3 x T x H x W
-    ids = np.zeros(planes.shape[1:], np.uint8)
-    for i, instance in scene.instances.items():
-        window, x, y, distance = _locate(instance, t, size)
-        ids[:, *window][distance < 0] = i
-        alpha = np.clip(0.5 - distance, 0, 1)
-        rim = 1 + distance / (0.02 * min(size))
-        dark_share = np.maximum(_texture(instance, t, x, y), np.clip(rim, 0, 1))
-        light, dark = instance.look.colours.astype(np.float32)
-        for plane, bright, difference in zip(planes, light, dark - light, strict=True):
-            below = plane[:, *window]
-            below += alpha * (bright + difference * dark_share - below)
-    return np.moveaxis(planes, 0, -1), ids
-
-
-def _grid(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Pixel centres in sides: x (W) and y (H)."""
-    height, width = size
-    return (np.arange(width) + 0.5) / min(size), (np.arange(height) + 0.5) / min(size)
-
-
-def _paint_background(scene: Scene, t: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    x, y = (axis.astype(np.float32) for axis in _grid(size))
-    planes = np.empty((3, len(t), *size), np.float32)
-    planes[:] = scene.colour[:, None, None, None]
-    for k, (kx, ky) in enumerate(scene.vectors.astype(np.float32)):
-        drift = (scene.phase[k] + scene.frequency[k] * t).astype(np.float32)
-        wave = np.sin(kx * x + ky * y[:, None] + drift[:, None, None])
-        for plane, amount in zip(planes, scene.tint[k].astype(np.float32), strict=True):
-            plane += amount * wave
-    return planes
-
-
-def _locate(
-    instance: Instance, t: np.ndarray, size: tuple[int, int]
-) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray, np.ndarray]:
-    """Where an instance is at times t.
-
-    Returns:
-        window: rows and columns outside which the instance never is.
-        x, y: offset from its centre in sides, T x 1 x w and T x h x 1, for the window.
-        distance: T x h x w, signed distance to its outline in pixels, negative inside. It is
-            exact to first order, so near the outline, the only place where it is used.
-    """
-    centre = instance.path.position(t)
-    radius = instance.outline(t)
-    reach = radius.max() + 2 / min(size)
-    window: list[slice] = []
-    offsets: list[np.ndarray] = []
-    for axis, track in zip(_grid(size), centre.T, strict=True):
-        first, last = np.searchsorted(axis, [track.min() - reach, track.max() + reach])
-        window.append(slice(int(first), int(last)))
-        offsets.append((axis[first:last] - track[:, None]).astype(np.float32))
-    x, y = offsets[0][:, None, :], offsets[1][:, :, None]
-
-    slope = (np.roll(radius, -1, axis=1) - np.roll(radius, 1, axis=1)) * (
-        Instance.NUM_ANGLES / (4 * np.pi)
-    )
-    steepness = np.sqrt(1 + (slope / radius) ** 2) / min(size)
-    angle = np.arctan2(y, x) * np.float32(Instance.NUM_ANGLES / (2 * np.pi))
-    bins = np.rint(angle).astype(np.intp) + Instance.NUM_ANGLES // 2
-    bins %= Instance.NUM_ANGLES
-    bins += np.arange(len(t))[:, None, None] * Instance.NUM_ANGLES
-    distance = np.sqrt(x * x + y * y) - np.take(radius.astype(np.float32), bins)
-    distance /= np.take(steepness.astype(np.float32), bins)
-    return (window[1], window[0]), x, y, distance
-
-
-def _texture(instance: Instance, t: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Share of the dark colour at each pixel, in [0, 1]; it moves and turns with the instance."""
-    turned = (instance.angle + instance.spin * t)[:, None, None]
-    scale = 2 * np.pi / instance.look.wavelength
-    cos, sin = (scale * f(turned).astype(np.float32) for f in (np.cos, np.sin))
-    u, v = cos * x + sin * y, cos * y - sin * x
-    match instance.look.texture:
-        case "stripes":
-            pattern = np.sin(u)
-        case "checks":
-            pattern = np.sin(u) * np.sin(v)
-        case "dots":
-            pattern = np.cos(u) + np.cos(v) - 1
-        case "waves":
-            pattern = np.sin(u + 2 * np.sin(v / 2))
-    return np.clip(0.5 + pattern, 0, 1)

@@ -22,7 +22,8 @@ import torch
 from scipy.ndimage import distance_transform_edt, label
 from scipy.optimize import linear_sum_assignment
 
-from tagvis_lite.config import Config
+from tagvis_lite.clips import spread_indices
+from tagvis_lite.config import Config, DataConfig
 from tagvis_lite.evaluation.davis import DavisScores, SequenceScores
 from tagvis_lite.evaluation.davis_sequence import sequence_scores
 from tagvis_lite.inference import Network, look
@@ -40,6 +41,8 @@ class PartScores:
 
     Attributes:
         jf: J&F, 0 to 1, of each row of the module's table.
+        table: all measures of the prediction as it is, by their official names.
+        by_video: J&F of the prediction as it is, of each video in order: mean over its objects.
         count_error: mean of |instances found - instances there|.
         foreground_iou: of all pixels seen.
         places: share of the variance of the objects' mean tags within a clip that a linear map of
@@ -50,6 +53,8 @@ class PartScores:
     """
 
     jf: dict[str, float]
+    table: dict[str, float]
+    by_video: tuple[float, ...]
     count_error: float
     foreground_iou: float
     places: float
@@ -124,10 +129,16 @@ def score_parts(
         both += int((foreground & there).sum())
         either += int(((foreground & known) | there).sum())
         objects.append(_means_and_centroids(tags, truth))
-    jf = {row: DavisScores(tuple(scores)).jf_mean for row, scores in rows.items()}
     order, direction = best_order(objects)
     return PartScores(
-        jf, float(np.mean(errors)), both / max(either, 1), places(objects), order, direction
+        jf={row: DavisScores(tuple(scores)).jf_mean for row, scores in rows.items()},
+        table=DavisScores(tuple(rows["as it is"])).global_table(),
+        by_video=tuple(float(scores.jf_mean.mean()) for scores in rows["as it is"]),
+        count_error=float(np.mean(errors)),
+        foreground_iou=both / max(either, 1),
+        places=places(objects),
+        order=order,
+        direction=direction,
     )
 
 
@@ -197,6 +208,25 @@ def tracked_components(foreground: np.ndarray) -> np.ndarray:
 def position(shape: tuple[int, ...]) -> np.ndarray:
     """Tags that are each pixel's own y and x: float64, T x h x w x 2."""
     return np.moveaxis(np.indices(shape, dtype=np.float64)[1:], 0, -1)
+
+
+def score_position(videos: Sequence[Video], data: DataConfig) -> float:
+    """J&F, 0 to 1, of the control of the module's table: no network has a part in it.
+
+    Args:
+        videos: with label maps.
+        data: which frames a network would see.
+    """
+    scores = []
+    for video in videos:
+        truth = video.read_ids(range(len(video)))
+        kept = np.unique(spread_indices(len(video), data.clip_frames))
+        seen = truth[kept]
+        there = (seen != BACKGROUND) & (seen != VOID)
+        ids = nearest_true_mean(position(seen.shape), there, seen)
+        full = interpolate_ids(ids, kept, len(video), truth.shape[1:])
+        scores.append(sequence_scores(truth, full, video.name))
+    return DavisScores(tuple(scores)).jf_mean
 
 
 MeansAndCentroids = tuple[np.ndarray, np.ndarray]

@@ -13,7 +13,9 @@ import torch
 from tagvis_lite.checkpoint import shipped
 from tagvis_lite.clips import make_clip
 from tagvis_lite.config import TOY
-from tagvis_lite.data.toy import Scene, ToyConfig, draw_scene, render, render_video, toy_split
+from tagvis_lite.data.toy import ToyConfig, draw_scene, render_video, toy_split
+from tagvis_lite.data.toy_render import render
+from tagvis_lite.data.toy_scene import Scene
 from tagvis_lite.evaluation.davis_sequence import sequence_scores
 from tagvis_lite.inference import predict_clip
 from tagvis_lite.instances import cluster_instances

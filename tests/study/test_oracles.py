@@ -59,6 +59,7 @@ def test_a_perfect_prediction_loses_nothing(channels: tuple[int, ...]) -> None:
         if not row.startswith("position"):
             assert (score == 1) == (row not in trivial), row
     assert (parts.count_error, parts.foreground_iou) == (0, 1)
+    assert (parts.by_video, parts.table["J&F-Mean"], parts.table["F-Recall"]) == ((1,), 1, 1)
 
 
 def test_a_wide_outline_is_lost_by_the_foreground_alone() -> None:

@@ -14,7 +14,7 @@ from typing import overload
 import cv2
 import numpy as np
 
-from tagvis_lite.data.toy import CATEGORIES, unit_outline
+from tagvis_lite.data.toy_scene import CATEGORIES, unit_outline
 from tagvis_lite.study.composites.compose import (
     OPAQUE,
     Layer,
