@@ -61,5 +61,6 @@ html_copy_source = False
 html_show_sourcelink = False
 html_domain_indices = False
 html_show_copyright = False
-pygments_style = "friendly"
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "a11y-high-contrast-dark"
 highlight_language = "none"  # blocks that name no language are drawings and listings

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -32,3 +33,20 @@ def chromium() -> Iterator[Any]:
         browser = driver.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def serious_violations() -> Callable[[Any], list[tuple[str, list[str]]]]:
+    """What axe-core finds on a page that keeps people out: its rule, and the elements."""
+    pytest.importorskip("axe_playwright_python")
+    script = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+
+    def look(page: Any) -> list[tuple[str, list[str]]]:
+        page.evaluate(script)
+        return [
+            (found["id"], [node["html"] for node in found["nodes"]])
+            for found in page.evaluate("axe.run()")["violations"]
+            if found["impact"] in ("serious", "critical")
+        ]
+
+    return look

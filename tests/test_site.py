@@ -8,10 +8,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -158,3 +159,23 @@ def test_code_can_be_scrolled_by_keyboard_and_switches_say_their_state(site: Pat
     assert '<div class="highlight"><pre tabindex="0">' in text
     assert '<div class="highlight"><pre>' not in text
     assert 'role="switch"' not in text
+
+
+KINDS = ["docs/index", "docs/gallery", "docs/decisions", "docs/report", "docs/live", "docs/api/method"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(
+    site: Path, chromium: Any, serious_violations: Callable[..., Any], scheme: str
+) -> None:
+    """A page of each kind, and three lessons: the first, one with live views, the longest."""
+    longest = max(LESSONS, key=lambda name: (site / "notebooks" / f"{name}.html").stat().st_size)
+    live = next(name for name in LESSONS if "explorer" in name or "video" in name)
+    page = chromium.new_page(color_scheme=scheme, reduced_motion="reduce")
+    found = {}
+    for name in [*KINDS, *(f"notebooks/{name}" for name in (LESSONS[0], live, longest))]:
+        page.goto((site / f"{name}.html").as_uri())
+        if violations := serious_violations(page):
+            found[name] = violations
+    page.close()
+    assert found == {}

@@ -125,7 +125,10 @@ def on_page(
         block = '<div class="highlight"><pre'
         context["body"] = body.replace(f"{block}>", f'{block} tabindex="0">')
     if isinstance(tree := context.get("furo_navigation_tree"), str):
-        context["furo_navigation_tree"] = tree.replace(' role="switch"', "")
+        tree = tree.replace(' role="switch"', "")
+        context["furo_navigation_tree"] = tree.replace(
+            ' role="heading"', ' role="heading" aria-level="2"'
+        )
 
 
 class Gallery(SphinxDirective):

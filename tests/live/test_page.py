@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,10 +22,9 @@ from tagvis_lite.runs import load_network, shipped
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
-from live import CACHE, NETWORKS, NotBuiltError, build  # noqa: E402
+from live import NETWORKS, NotBuiltError, build  # noqa: E402
 
 CLIPS = 50
-AXE = "axe-core@4.14.1"
 
 WORKER = """async (file) => {
   const manifest = await (await fetch("manifest.json")).json();
@@ -330,38 +327,16 @@ def test_the_tour_can_be_done_by_keyboard_alone(opened: Callable[..., Any]) -> N
             press("Enter")
 
 
-@pytest.fixture(scope="session")
-def axe() -> str:
-    """The script of axe-core."""
-    kept = CACHE / "axe-core-4.14.1.min.js"
-    if not kept.exists():
-        if shutil.which("npm") is None:
-            pytest.skip("no npm to fetch axe-core with")
-        CACHE.mkdir(exist_ok=True)
-        subprocess.run(["npm", "pack", "--silent", AXE], cwd=CACHE, check=True, capture_output=True)
-        archive = CACHE / "axe-core-4.14.1.tgz"
-        shutil.unpack_archive(archive, CACHE / "axe", "gztar", filter="data")
-        shutil.move(CACHE / "axe" / "package" / "axe.min.js", kept)
-        shutil.rmtree(CACHE / "axe")
-        archive.unlink()
-    return kept.read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(opened: Callable[..., Any], axe: str, scheme: str) -> None:
+def test_axe_finds_nothing_serious(
+    opened: Callable[..., Any], serious_violations: Callable[..., Any], scheme: str
+) -> None:
     page = opened(color_scheme=scheme, reduced_motion="reduce")
     page.locator(".pictures canvas").first.focus()
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("Enter")
     page.wait_for_selector("#maps canvas")
-    page.evaluate(axe)
-    violations = page.evaluate("axe.run()")["violations"]
-    serious = [
-        (found["id"], [node["html"] for node in found["nodes"]])
-        for found in violations
-        if found["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert serious_violations(page) == []
 
 
 @pytest.mark.parametrize("width", [400, 640])  # 640 is 1280 at 200 % zoom
