@@ -161,7 +161,14 @@ def test_code_can_be_scrolled_by_keyboard_and_switches_say_their_state(site: Pat
     assert 'role="switch"' not in text
 
 
-KINDS = ["docs/index", "docs/gallery", "docs/decisions", "docs/report", "docs/live", "docs/api/method"]
+KINDS = [
+    "docs/index",
+    "docs/gallery",
+    "docs/decisions",
+    "docs/report",
+    "docs/live",
+    "docs/api/method",
+]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -173,7 +180,10 @@ def test_axe_finds_nothing_serious(
     live = next(name for name in LESSONS if "explorer" in name or "video" in name)
     page = chromium.new_page(color_scheme=scheme, reduced_motion="reduce")
     found = {}
-    for name in [*KINDS, *(f"notebooks/{name}" for name in (LESSONS[0], live, longest))]:
+    for name in [
+        *KINDS,
+        *(f"notebooks/{name}" for name in (LESSONS[0], live, longest)),
+    ]:
         page.goto((site / f"{name}.html").as_uri())
         if violations := serious_violations(page):
             found[name] = violations

@@ -38,7 +38,7 @@ from tagvis_lite.course import COLOURS, check, explore, lesson_video, record, sh
 from tagvis_lite.course.checks.lesson_13 import check_output_size
 from tagvis_lite.data.toy import CATEGORIES
 from tagvis_lite.inference import predict_clip
-from tagvis_lite.model.tags import Bottleneck, TagGenerator
+from tagvis_lite.model.network import Bottleneck, TagGenerator
 from tagvis_lite.runs import load_network, shipped
 from tagvis_lite.views import TagSpace
 
@@ -376,7 +376,7 @@ check(output_size, check_output_size)
 # %% [markdown]
 # ## In the package
 #
-# `tagvis_lite.model.tags` holds the same two parts. With the same weights they give the same numbers.
+# `tagvis_lite.model.network` holds the same two parts. With the same weights they give the same numbers.
 
 # %%
 small = {"channels": 6, "head": 5}

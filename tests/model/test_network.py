@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from tagvis_lite.config import PAPER, TOY, LossConfig, ModelConfig
 from tagvis_lite.losses import Losses, overall_loss
-from tagvis_lite.model.network import TagVIS, location_embedding
-from tagvis_lite.model.tags import upsample
+from tagvis_lite.model.network import TagVIS, location_embedding, upsample
 from tagvis_lite.study.ablation import TABLE_3
 from tagvis_lite.video import Clip, Prediction
 
