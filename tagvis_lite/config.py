@@ -220,8 +220,9 @@ class TrainConfig(Ranged):
     """Clips that a device takes at a time; batch norm goes over those of all devices."""
     accumulate: Count = 1
     """Batches of each device whose gradients are averaged into one step."""
-    workers: Annotated[int, Range(at_least=0, at_most=1024)] = 0
-    """Processes per device that read and augment clips; 0 does it between steps."""
+    workers: Annotated[int, Range(at_least=0, at_most=1024)] | None = None
+    """Processes per device that read and augment clips; 0 does it between steps. None is 0 on a CPU
+    and as many as there are cores, 8 at most, for a GPU."""
     learning_rate: Annotated[float, Range(above=0)] = 1e-4
     """Learning rate of Adam; with `one_cycle` the largest one."""
     schedule: Literal["constant", "one_cycle"] = "constant"

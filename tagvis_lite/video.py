@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -27,6 +27,15 @@ class Frames(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int, /) -> np.ndarray: ...
+
+
+@runtime_checkable
+class Shrinkable(Protocol):
+    """Frames in files that can be decoded at a part of their size, in less time."""
+
+    def shrunk(self, by: int) -> Frames:
+        """The frames at 1 / `by` of their height and width, rounded up; `by` is 1, 2, 4 or 8."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -66,9 +75,17 @@ class Video:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def read_frames(self, indices: Sequence[int]) -> np.ndarray:
-        """Decode the frames at `indices`: uint8, len(indices) x H x W x 3."""
-        return self._read(self.frames, indices, "frame", channels=(3,))
+    def read_frames(self, indices: Sequence[int], shrink: int | None = None) -> np.ndarray:
+        """Decode the frames at `indices`: uint8, len(indices) x H x W x 3.
+
+        Args:
+            indices: which frames.
+            shrink: of `Shrinkable` frames, how many times smaller they are; 1 has its own way, too.
+        """
+        source = self.frames
+        if shrink is not None and isinstance(source, Shrinkable):
+            source = source.shrunk(shrink)
+        return self._read(source, indices, "frame", channels=(3,))
 
     def read_ids(self, indices: Sequence[int]) -> np.ndarray:
         """Decode the label maps at `indices`: uint8, len(indices) x H x W."""

@@ -27,7 +27,7 @@ from tiny_network import TINY
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tagvis_lite import losses, training
+from tagvis_lite import losses
 from tagvis_lite.clips import clip_generator, make_clip
 from tagvis_lite.config import Config, TrainConfig
 from tagvis_lite.data.toy import ToyConfig, toy_split
@@ -42,6 +42,7 @@ from tagvis_lite.training import (
     train,
     validate,
 )
+from tagvis_lite.training import loop as training
 from tagvis_lite.video import Clip, Prediction, Video
 
 FILES = {"run.json", "config.json", "metrics.jsonl", "metrics.csv", "last.pt", "best.safetensors"}

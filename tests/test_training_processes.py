@@ -20,11 +20,11 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies import FSDPStrategy
 from tiny_network import TINY
 
-from tagvis_lite import training
 from tagvis_lite.clips import ClipOrder, clips_per_step
 from tagvis_lite.config import Config, TrainConfig
 from tagvis_lite.data.toy import ToyConfig, toy_split
 from tagvis_lite.runs import load_state
+from tagvis_lite.training import loop as training
 from tagvis_lite.training import train
 
 CLIPS, STEPS, HALF = 2, 4, 2

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+import cv2
 import numpy as np
 from PIL import Image, ImageOps
 from PIL.ExifTags import Base as ExifTag
@@ -27,6 +28,13 @@ IMAGE_FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 JPEG_QUALITY = 95
 SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations that swap height and width."""
+REDUCED = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+"""OpenCV's names for a part of the size."""
 TAIL = 4096
 """Bytes at the end of a file, where the mark that ends an image nearly always lies."""
 
@@ -121,6 +129,29 @@ def decode_image(path: Path) -> np.ndarray:
     return np.array(upright if upright.mode == "RGB" else upright.convert("RGB"))
 
 
+def decode_shrunk(path: Path, by: int) -> np.ndarray:
+    """Decode an image at 1 / `by` of its size, rounded up: uint8, RGB, upright.
+
+    From a whole JPEG OpenCV leaves out what its coefficients say of finer detail, in less than half
+    the time of `decode_image`, and in three quarters with `by` 1. Any other image is decoded there,
+    and averaged.
+
+    Args:
+        path: the file.
+        by: 1, 2, 4 or 8.
+
+    Raises what `decode_image` raises.
+    """
+    with suppress(FileNotFoundError):
+        content = path.read_bytes()
+        if content[:2] == b"\xff\xd8":
+            check_image_end(path)
+            decoded = cv2.imdecode(np.frombuffer(content, np.uint8), REDUCED[by])
+            if decoded is not None:
+                return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
+    return np.array(Image.fromarray(decode_image(path)).reduce(by))
+
+
 def write_jpeg(path: Path, frame: np.ndarray) -> None:
     """Write uint8 H x W x 3 RGB as JPEG, atomically.
 
@@ -172,19 +203,27 @@ class ImageFrames:
 
     Attributes:
         paths: T files.
-        size: H x W that every frame must have.
+        size: H x W that every file must have.
+        shrink: how many times smaller they are decoded, by `decode_shrunk`; None: `decode_image`.
     """
 
     paths: tuple[Path, ...]
     size: tuple[int, int]
+    shrink: int | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int, /) -> np.ndarray:
-        frame = decode_image(self.paths[index])
-        check_size(self.paths[index], frame.shape[:2], self.size)
+        path = self.paths[index]
+        frame = decode_shrunk(path, self.shrink) if self.shrink else decode_image(path)
+        height, width = (-(-side // (self.shrink or 1)) for side in self.size)
+        check_size(path, frame.shape[:2], (height, width))
         return frame
+
+    def shrunk(self, by: int) -> ImageFrames:
+        """The frames at 1 / `by` of their size, rounded up; `by` is 1, 2, 4 or 8."""
+        return replace(self, shrink=by)
 
     def look(self, index: int) -> None:
         """Check a frame by its header and its end, many times as fast as decoding it.

@@ -26,6 +26,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+MAPS_BYTES = 2**28
+"""Memory for attention maps on a GPU, in `pooled_attention`."""
 Form = Literal["literal", "pooled", "max_pooled", "non_local", "per_frame"]
 
 
@@ -59,18 +61,26 @@ def literal_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return weighted.mean(dim=2)
 
 
-def pooled_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def pooled_attention(
+    query: Tensor, key: Tensor, value: Tensor, at_a_time: int | None = None
+) -> Tensor:
     """Equal to `literal_attention`: V_t does not depend on s, so pool the maps, then weight once.
 
-    One frame t at a time, so that at inference only its maps are in memory. Shapes as above.
+    Args:
+        query: B x T x S x d, as key and value.
+        at_a_time: frames t whose maps are in memory at once. None is one on a CPU, whose cache they
+            fit, and as many as MAPS_BYTES hold on a GPU, which one alone leaves idle.
     """
     num_frames = key.shape[1]
-    everyone = query.flatten(1, 2) * query.shape[-1] ** -0.5  # B x TS x d
+    everyone = query.flatten(1, 2).unsqueeze(1) * query.shape[-1] ** -0.5  # B x 1 x TS x d
+    if at_a_time is None:
+        of_frame = 4 * key.shape[0] * everyone.shape[2] * key.shape[2]
+        at_a_time = 1 if key.device.type == "cpu" else max(1, MAPS_BYTES // of_frame)
     outputs = []
-    for t in range(num_frames):
-        maps = (everyone @ key[:, t].mT).softmax(dim=-1)  # B x TS x S
-        outputs.append(maps.unflatten(1, (num_frames, -1)).mean(dim=1) @ value[:, t])
-    return torch.stack(outputs, dim=1)
+    for keys, values in zip(key.split(at_a_time, 1), value.split(at_a_time, 1), strict=True):
+        maps = (everyone @ keys.mT).softmax(dim=-1)  # B x frames t x TS x S
+        outputs.append(maps.unflatten(2, (num_frames, -1)).mean(dim=2) @ values)
+    return torch.cat(outputs, dim=1)
 
 
 def max_pooled_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

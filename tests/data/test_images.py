@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ from tagvis_lite.atomic import replacing
 from tagvis_lite.data.images import (
     check_image_end,
     decode_image,
+    decode_shrunk,
     frames_to_write,
     image_size,
     natural_key,
@@ -129,8 +131,25 @@ def test_a_jpeg_cut_anywhere_is_an_error(
     content = encoded(image, "JPEG", **options)
     for length in range(0, len(content), 7):
         path.write_bytes(content[:length])
-        with pytest.raises(ValueError, match=r"image\.jpg"):
-            decode_image(path)
+        for decode in (decode_image, partial(decode_shrunk, by=2)):
+            with pytest.raises(ValueError, match=r"image\.jpg"):
+                decode(path)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_part_of_the_size_is_rounded_up_and_upright(tmp_path: Path, kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # on its side
+    path = tmp_path / "image"
+    path.write_bytes(encoded(cv2.resize(SMOOTH, (53, 41)), kind, exif=exif))
+    whole = decode_image(path)
+    np.testing.assert_array_equal(decode_shrunk(path, 1), whole)
+    for by in (2, 4, 8):
+        shrunk = decode_shrunk(path, by)
+        assert shrunk.shape == (-(-53 // by), -(-41 // by), 3)
+        means = whole[: 40 // by * by, : 40 // by * by].reshape(40 // by, by, 40 // by, by, 3)
+        inside = shrunk[: 40 // by, : 40 // by]
+        assert np.abs(inside - means.mean(axis=(1, 3))).mean() < 3 * by  # by a part of a pixel off
 
 
 @moderate

@@ -1,6 +1,7 @@
 """The attention modules against NumPy loops that follow the paper's sentences."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -90,12 +91,13 @@ def test_pooled_equals_literal_in_values_and_gradients(
 ) -> None:
     upstream = torch.randn(shape, generator=torch.Generator().manual_seed(seed + 1))
     results = []
-    for function in (literal_attention, pooled_attention):
+    for function in (literal_attention, pooled_attention, partial(pooled_attention, at_a_time=3)):
         qkv = [x.requires_grad_() for x in random_qkv(shape, seed)]
         mixed = function(*qkv)
         results.append([mixed, *torch.autograd.grad(mixed, qkv, upstream)])
-    for literal, pooled in zip(*results, strict=True):
-        torch.testing.assert_close(pooled, literal, rtol=0, atol=1e-5)
+    for literal, *pooled in zip(*results, strict=True):
+        for each in pooled:
+            torch.testing.assert_close(each, literal, rtol=0, atol=1e-5)
 
 
 @moderate

@@ -61,7 +61,7 @@ from tagvis_lite.runs import (
     weights_fingerprint,
     write_json,
 )
-from tagvis_lite.training_log import TrainingLog
+from tagvis_lite.training.log import TrainingLog
 from tagvis_lite.video import Clip, Prediction, Video
 
 __all__ = [
