@@ -31,6 +31,8 @@ PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
 SHA512 = "q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 SCRIPT, WASM = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"
 NETWORKS = {"one": ("toy", "one number"), "two": ("toy2", "two numbers")}
+SUITE_CLIPS = 3
+"""Of each stratum."""
 SHARED = [
     "canvas",
     "clamp",
@@ -70,6 +72,7 @@ def build(folder: Path) -> None:
     manifest = {
         "runtime": _packed((runtime / WASM).read_bytes(), folder / "ort.wasm.packed"),
         "networks": _networks(folder),
+        "suite": _suite(folder),
     }
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
@@ -122,6 +125,21 @@ def _networks(folder: Path) -> list[dict[str, Any]]:
         limits = _tag_limits(file)
         file.unlink()
         found.append({"name": name, "words": words, "limits": limits, "card": card, **packed})
+    return found
+
+
+def _suite(folder: Path) -> list[dict[str, Any]]:
+    """Clips of the diagnostic suite: 8 of the 24 frames of a video, and their label maps."""
+    from tagvis_lite.clips import spread_indices
+    from tagvis_lite.data.toy_strata import NUM_FRAMES, strata
+
+    kept = spread_indices(NUM_FRAMES, 8)
+    found = []
+    for name, videos in strata(SUITE_CLIPS).items():
+        for k, video in enumerate(videos):
+            content = video.read_frames(kept).tobytes() + video.read_ids(kept).tobytes()
+            packed = _packed(content, folder / f"{name}-{k + 1}.packed")
+            found.append({"name": f"{name} {k + 1}", "stratum": name, **packed})
     return found
 
 

@@ -11,11 +11,20 @@ import { showAttention } from "./attention.js";
 import { readClip } from "./own_clip.js";
 import { Tour } from "./tour.js";
 
+const IN_WORDS = {
+  plain: "suite: objects that wander",
+  swap: "suite: pairs change places",
+  occlusion: "suite: pairs hide behind a bar",
+  return: "suite: one leaves and returns, its twin stays",
+  pan: "suite: the camera moves",
+};
+
 const $ = (id) => document.getElementById(id);
 
 const app = {
   scene: fromGallery("Two alike"),
-  clip: null, // uint8 frames of the visitor's own clip
+  clip: null, // uint8 frames of the visitor's own clip, or of one of the suite
+  clipTruth: null, // uint8, T x SIZE x SIZE, of a clip of the suite
   frames: null, // uint8, T x SIZE x SIZE x 3: what the networks look at
   truth: null, // uint8, T x SIZE x SIZE, or null for a clip of the visitor's own
   frame: 0,
@@ -44,16 +53,16 @@ const app = {
     app.selected = k;
     draw();
   },
-  /** Take a new scene, or a clip of the visitor's own. */
-  open(scene, clip = null) {
-    Object.assign(app, { scene, clip, selected: 0, cursor: null, asked: null, frame: 0 });
+  /** Take a new scene, or a clip, perhaps with its truth. */
+  open(scene, clip = null, clipTruth = null) {
+    Object.assign(app, { scene, clip, clipTruth, selected: 0, cursor: null, asked: null, frame: 0 });
     app.renew();
   },
   /** Draw the clip again and have the networks look at it. */
   renew(since = performance.now()) {
     app.since ??= since;
     app.job++;
-    if (app.clip) Object.assign(app, { frames: app.clip, truth: null });
+    if (app.clip) Object.assign(app, { frames: app.clip, truth: app.clipTruth });
     else {
       const { frames, ids } = render(toToy(app.scene), FRAMES, [SIZE, SIZE]);
       Object.assign(app, { frames: toBytes(frames, app.scene.seed), truth: ids });
@@ -197,10 +206,7 @@ async function start() {
   }
   app.renew(); // the first picture: before anything large is fetched
   $("gallery").append(...Object.keys(GALLERY).map((name) => element("option", { value: name, textContent: name })));
-  $("gallery").addEventListener("change", () => {
-    if ($("gallery").value) app.open(fromGallery($("gallery").value));
-    $("gallery").value = "";
-  });
+  $("gallery").addEventListener("change", chooseScene);
   $("play").addEventListener("click", play);
   $("clip").addEventListener("change", chooseClip);
   $("link").addEventListener("click", copyLink);
@@ -212,6 +218,7 @@ async function start() {
 
   manifest = await (await fetch(new URL("manifest.json", import.meta.url))).json();
   networks = new Networks(manifest, on);
+  addSuite();
   which(linked?.extra.n);
   tour = new Tour($("tour"), app, manifest);
   tour.check();
@@ -229,6 +236,24 @@ function which(wanted) {
   $("which").append(...radios);
   $("which").hidden = names.length < 2;
   app.show(choices.some(([value]) => value === wanted) ? wanted.split(" ") : [names[0]]);
+}
+
+/** Clips of the diagnostic suite, a group for each stratum, below the scenes. */
+function addSuite() {
+  const groups = Map.groupBy(manifest.suite, ({ stratum }) => stratum);
+  for (const [stratum, clips] of groups)
+    $("gallery").append(element("optgroup", { label: IN_WORDS[stratum] ?? stratum }, ...clips.map(({ name }) => element("option", { value: name, textContent: name }))));
+}
+
+async function chooseScene() {
+  const name = $("gallery").value;
+  const clip = manifest?.suite.find((one) => one.name === name);
+  $("gallery").value = "";
+  if (!clip) return name && app.open(fromGallery(name));
+  const response = await fetch(new URL(clip.file, import.meta.url));
+  const bytes = new Uint8Array(await new Response(response.body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer());
+  const pixels = FRAMES * SIZE * SIZE;
+  app.open(app.scene, bytes.subarray(0, 3 * pixels), bytes.subarray(3 * pixels));
 }
 
 async function chooseClip() {

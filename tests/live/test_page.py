@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import pytest
 from live_server import decoded, encoded, serve
 from PIL import Image
 
-from tagvis_lite.clips import make_clip
+from tagvis_lite.clips import make_clip, spread_indices
 from tagvis_lite.data.toy import toy_split
+from tagvis_lite.data.toy_strata import NUM_FRAMES, STRATA, strata
 from tagvis_lite.inference import predict_clip
 from tagvis_lite.instances import cluster_instances
 from tagvis_lite.runs import load_network, shipped
@@ -125,11 +127,12 @@ def test_tags_and_instances_are_those_of_torch(
     page = chromium.new_page()
     page.goto(address.replace("index.html", "live.css"))
     page.evaluate(WORKER, name)
-    for video in toy_split("test", CLIPS):
-        clip = make_clip(video, range(8), config.data, config.model.num_classes)
+    kept = spread_indices(NUM_FRAMES, 8)
+    for video in chain.from_iterable(strata(CLIPS // len(STRATA)).values()):
+        clip = make_clip(video, kept, config.data, config.model.num_classes)
         prediction = predict_clip(network, clip.frames)
         instances = cluster_instances(prediction, config.inference)
-        text = encoded(np.asarray(video.frames))["data"]
+        text = encoded(video.read_frames(kept))["data"]
         found = decoded(page.evaluate(LOOK, [name, text]))
         np.testing.assert_allclose(found["tags"], prediction.tags.numpy().ravel(), atol=1e-3)
         # Between two cells of the density's grid the last digit of a tag decides, at an edge.
@@ -228,6 +231,18 @@ def test_one_number_fails_where_twins_meet(opened: Callable[..., Any]) -> None:
     score = re.search(r"score (\d+) of 100", settled(page))
     assert score is not None
     assert int(score[1]) < 60
+
+
+def test_clips_of_the_suite_come_with_their_truth(opened: Callable[..., Any]) -> None:
+    page = opened()
+    assert page.locator("#gallery optgroup").count() == len(STRATA)
+    page.locator("#gallery").select_option("swap 1")
+    page.wait_for_function("document.body.dataset.answered > 1")
+    ids = next(iter(strata(1)["swap"])).read_ids(spread_indices(NUM_FRAMES, 8))
+    said = re.search(r"(\d+) there; score (\d+) of 100", settled(page))
+    assert said is not None
+    assert int(said[1]) == len(np.unique(ids)) - 1
+    assert int(said[2]) < 90, "pairs that change places are not named by one number"
 
 
 def test_attention_is_shown_for_a_pixel(opened: Callable[..., Any]) -> None:
