@@ -4,9 +4,57 @@
 # **One idea:** push the mean tags of two instances apart until they are G = 3 apart, and see why that
 # cannot be done with tags between 0 and 1.
 #
-# Paper: section III-E, equation (3) · Time: under 30 seconds on two CPU cores
+# Paper: section III-E, equation (3) · Time: 35 minutes to read, 25 for the exercises; 20 seconds on two
+# CPU cores
+#
+# Four dogs of four pixels each. Press play: each two of them push each other until they are 3 apart.
+
+
+# %% tags=["parameters"]
+PROFILE = "toy"  # toy, smoke or paper: whose margin and weights are used
+SEED = 0  # of every random number below
+DATA = ""  # not used in this lesson: its tags are made up
+OUT = ""  # folder for the metrics; empty keeps none
+
+# %% tags=["imports"]
+import torch
+
+from tagvis_lite.config import PROFILES
+from tagvis_lite.course import COLOURS, check, claim, explore, record, show, subplots
+from tagvis_lite.course.checks.lesson_05 import (
+    check_lowest_loss,
+    check_pairwise_hinge,
+    check_stuck,
+)
+from tagvis_lite.losses import instance_means, specter_loss, spectra_loss, tagging_loss
+from tagvis_lite.runs import shipped
+from tagvis_lite.study.ablation import READINGS, TABLE_3
+from tagvis_lite.study.report import differences
+from tagvis_lite.study.statistics import plus_minus
+from tagvis_lite.views import TagLine
+from tagvis_lite.views.free_tags import descend, draw_line, draw_paths
+
+torch.manual_seed(SEED)
+config = PROFILES[PROFILE]
+G = config.loss.margin
+
+# %% tags=["fold"]
+noise = 0.3 * torch.randn(4, 4)
+herd = (torch.linspace(-1, 1, 4)[:, None] + noise).reshape(1, 16)
+TagLine(
+    herd,
+    torch.arange(1, 5).repeat_interleave(4)[None],
+    on=["specter"],
+    seed=SEED,
+    title="L_specter at work",
+    alt="""Four instances of four tags each on a line after 0, 20 and 80 steps of L_specter: the
+    instances move apart, the tags within each keep their distances.""",
+)
 
 # %% [markdown]
+# Move N and G, drag a dog past its neighbours, change the range to [0, 1] and play again. Do the pixels of one dog
+# come closer to each other?
+#
 # ## What you will learn
 #
 # You will be able to
@@ -21,26 +69,6 @@
 #
 # Previous: [04 · L_tempra holds an instance over time](04_tempra.ipynb) ·
 # Next: [06 · L_temper separates in every frame](06_temper.ipynb)
-
-# %% tags=["parameters"]
-PROFILE = "toy"  # toy, smoke or paper: whose margin and weights are used
-SEED = 0  # of every random number below
-DATA = ""  # not used in this lesson: its tags are made up
-OUT = ""  # folder for the metrics; empty keeps none
-
-# %% tags=["imports"]
-import torch
-
-from tagvis_lite.config import PROFILES
-from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
-from tagvis_lite.course.checks.lesson_05 import check_pairwise_hinge
-from tagvis_lite.losses import instance_means, specter_loss, spectra_loss, tagging_loss
-from tagvis_lite.views import TagLine
-from tagvis_lite.views.free_tags import descend, draw_line, draw_paths
-
-torch.manual_seed(SEED)
-config = PROFILES[PROFILE]
-G = config.loss.margin
 
 # %% [markdown]
 # ## A question
@@ -85,10 +113,11 @@ def hinge(difference, margin):
 # %%
 def specter(h, margin=G):
     """L_specter of eq. (3): N mean tags to a scalar."""
-    return sum(hinge(h[n + 1 :] - h[n], margin).sum() for n in range(len(h) - 1))
+    pairs = [hinge(h[n + 1 :] - h[n], margin).sum() for n in range(len(h) - 1)]
+    return sum(pairs, start=h.new_zeros(()))
 
 
-assert specter(torch.randn(5)).shape == ()
+specter(torch.tensor([0.0, 1.0, 5.0])), specter(torch.tensor([7.0]))
 
 # %% [markdown]
 # The norm hides a trap. Written the general way, as the square root of a square, it has the same value
@@ -158,20 +187,39 @@ def roll(start, *, bounded=False, margin=G, steps=1000):
 dogs = torch.tensor([0.1, 0.4, 0.6, 0.9])
 free, bounded = roll(dogs), roll(dogs, bounded=True)
 
-# %%
+# %% tags=["fold"]
+many = torch.rand(4, 20) * 0.8 + 0.1  # a column for each start: they do not disturb each other
+free_ends = roll(many)[-1].sort(0).values
+bounded_ends = roll(many, bounded=True)[-1].sort(0).values
+distances = torch.linspace(-9, 9, 1001)
+rests = claim(
+    "The hinge rests beyond G",
+    ((hinge(distances, G) == 0) == (distances.abs() >= G)).all(),
+    over="1001 distances",
+)
+gaps_are_g = claim(
+    "Free tags: every gap is G",
+    ((free_ends.diff(dim=0) / G - 1).abs() < 0.03).all(),
+    over="20 starts of 4 tags",
+)
+two_heaps = claim(
+    "Sigmoid tags: two heaps",
+    (bounded_ends[1] < 0.05).all() and (bounded_ends[2] > 0.95).all(),
+    over="20 starts of 4 tags",
+)
+
+# %% tags=["fold"]
 figure, (left, middle, right) = subplots(1, 3, width=9, height=2.9)
 distance = torch.linspace(-5, 5, 201)
 left.axvspan(-1, 1, color=COLOURS[5], alpha=0.25, label="all that [0, 1] can reach")
 left.plot(distance, hinge(distance, G), color="black")
 left.set(xlabel="$h_n - h_{n'}$", ylabel="hinge", ylim=(-0.1, 4.2))
 left.legend(loc="upper center")
-left.set_title("the hinge rests beyond G = 3")
+left.set_title(rests)
 for axis, history in [(middle, free), (right, bounded)]:
     draw_paths(axis, history, [1, 2, 3, 4])
-
-# %%
-middle.set_title("free tags: every gap is 3")
-right.set_title("sigmoid tags: two heaps")
+middle.set_title(gaps_are_g)
+right.set_title(two_heaps)
 show(
     figure,
     alt="""Left: the hinge against the difference of two means, a roof of height 3 that is zero
@@ -181,14 +229,15 @@ show(
 )
 
 # %% [markdown]
-# That answers two of the three questions. Free tags spread until every gap is 3. Bounded tags end as two
+# That answers two of the three questions. <!-- claim: gaps_are_g, two_heaps --> Free tags spread until every gap is 3. Bounded tags end as two
 # heaps: **dogs 1 and 2 both get 0, dogs 3 and 4 both get 1**, and the loss says that it cannot be
 # better. A loss made to separate instances has merged them.
 
 # %% [markdown]
 # ## Try it
 #
-# Move N, the number of instances, for both kinds of tags. Look at the middle one when N is odd.
+# In the picture at the top, set the range to [0, 1] and look at the middle one when N is odd. Here is the whole grid,
+# N = 2 to 6, free and sigmoid; dots that share a tag are drawn above each other.
 
 # %%
 runs = {n: torch.rand(n) * 0.8 + 0.1 for n in range(2, 7)}
@@ -198,36 +247,63 @@ ends = {
     for bounded in (False, True)
 }
 
-
-def dots(figure, number):
-    for axis, bounded in zip(figure.subplots(2, 1), (False, True), strict=True):
-        draw_line(axis, ends[number, bounded], range(1, number + 1))
-        axis.set(xlabel="tag, sigmoid" if bounded else "tag, free", ylabel="n")
-        axis.set_xlim((-0.08, 1.08) if bounded else (-9, 9))
+# %% tags=["fold"]
 
 
-# %%
-explore(
-    dots,
-    values=list(runs),
-    label="N",
-    title="Free tags keep their distance; sigmoid tags fall to 0 and 1, an odd one is stranded",
-    alt="""Four pictures for 2, 3, 5 and 6 instances, free tags above and sigmoid tags below. Free
-    tags are evenly spread. Sigmoid tags sit at 0 and 1 only, but for the middle one of 3 and of 5,
-    which stays between them.""",
-    size=(2.2, 2.6),
+def smallest_gap(tags):
+    return tags.sort(0).values.diff(dim=0).min().item()
+
+
+def at_the_ends(n):
+    """Whether all but the middle one of n sigmoid tags are at 0 or 1, and it where it began."""
+    tags, start = ends[n, True].sort().values, runs[n].sort().values
+    half = n // 2
+    outer = (tags[:half] < 0.05).all() and (tags[n - half :] > 0.95).all()
+    return bool(outer) and (n % 2 == 0 or abs(tags[half] - start[half]) < 1e-4)
+
+
+over = "N = 2 to 6"
+places = claim(
+    "Free tags: N places for N instances",
+    min(smallest_gap(ends[n, False]) for n in runs) > 0.97 * G,
+    over=over,
+)
+two = claim("Sigmoid: two places, an odd one stranded", all(map(at_the_ends, runs)), over=over)
+
+# %% tags=["fold"]
+figure, axes = subplots(1, 2, width=8, height=3)
+for axis, bounded in zip(axes, (False, True), strict=True):
+    for n in runs:
+        tags = ends[n, bounded].sort().values
+        height = n + 0.13 * (torch.arange(n) - (n - 1) / 2)
+        axis.scatter(tags, height, color=[COLOURS[k] for k in range(n)], s=20)
+    axis.set(yticks=list(runs), xlabel="tag at the end", ylabel="N, number of instances")
+axes[0].set_title(places)
+axes[1].set_title(two)
+show(
+    figure,
+    alt="""Two panels with a row for each N from 2 to 6. Free tags: N separate dots in each row.
+    Sigmoid tags: columns of dots at 0 and at 1, and a single dot between for N of 3 and 5.""",
 )
 
 # %% [markdown]
 # Why heaps? In [0, 1] no pair ever reaches 3, so *every* hinge pushes, with slope 1, at any distance. The
 # push on an instance is the number of instances above it minus the number below it. Distances do not
-# enter: **only the rank counts**. Uphill, for N = 2 to 6, from the lowest tag to the highest:
+# enter: **only the rank counts**. <!-- claim: ranks --> Uphill, for N = 2 to 6, from the lowest tag to the highest:
 
 # %% tags=["nbval-check-output"]
 for n in runs:
     h = torch.linspace(0.1, 0.9, n, requires_grad=True)
     specter(h).backward()
     print(f"N = {n}: {h.grad.int().tolist()}")
+
+# %% tags=["fold"]
+ranked = []
+for _ in range(50):
+    h = torch.rand(5).sort().values.requires_grad_(True)
+    specter(h).backward()
+    ranked.append(h.grad.int().tolist() == [4, 2, 0, -2, -4])
+ranks = claim("In [0, 1] only the rank counts", all(ranked), over="50 draws of 5 tags")
 
 # %% [markdown]
 # The lower half is pushed down, all of it, to the floor. The upper half goes to the ceiling. The middle
@@ -237,88 +313,77 @@ for n in runs:
 
 # %%
 margins = [0.2, 1 / 3, 0.5, 0.8, 1.0, 2.0, 3.0]
-four = {margin: roll(runs[4], bounded=True, margin=margin)[-1] for margin in margins}
+four = {margin: roll(many, bounded=True, margin=margin)[-1] for margin in margins}
+
+# %% tags=["fold"]
+fits = claim(
+    "Four tags in [0, 1] keep apart while G is below 1, and have all gaps up to G = 1/3",
+    all(smallest_gap(four[g]) > 0.05 for g in margins if g < 1)
+    and all(smallest_gap(four[g]) > 0.9 * g for g in (0.2, 1 / 3))
+    and all(smallest_gap(four[g]) < 0.05 for g in margins if g >= 1),
+    over="20 starts for each of 7 margins",
+)
 
 
 def dots_for_margin(figure, margin):
     axis = figure.subplots()
-    draw_line(axis, four[margin], [1, 2, 3, 4])
+    draw_line(axis, four[margin][:, 0], [1, 2, 3, 4])
     axis.set_xlim(-0.08, 1.08)
 
 
-# %%
 explore(
     dots_for_margin,
     values=margins,
     label="G",
-    title="Four tags in [0, 1] keep apart while G is below 1, and have all gaps up to G = 1/3",
+    title=fits,
     alt="""Four pictures of four sigmoid tags for margins of 0.2, 0.5, 1 and 3. At 0.2 and 0.5
     there are four separate tags, at 1 and 3 there are two heaps at 0 and 1.""",
 )
 
 # %% [markdown]
-# And with all controls: four pixels of each dog. Only $L_{specter}$ is on. Move N and G, change the range,
-# drag a dot past its neighbours. Do the pixels of one dog come closer to each other?
+# And the pixels of one dog, the question below the first picture? All get the same push, so the dog moves as a
+# block.
 
-# %%
-noise = 0.3 * torch.randn(4, 4)
-TagLine(
-    (torch.linspace(-1, 1, 4)[:, None] + noise).reshape(1, 16),
-    torch.arange(1, 5).repeat_interleave(4)[None],
-    on=["specter"],
-    seed=SEED,
-    title="Instances part as blocks; their pixels do not gather",
-    alt="""Four instances of four tags each on a line after 0, 20 and 80 steps of L_specter: the
-    instances move apart, the tags within each keep their distances.""",
+# %% tags=["fold"]
+of = torch.arange(1, 5).repeat_interleave(4)
+crowds = [0.5 * torch.randn(16) for _ in range(10)]
+moved = [descend(x, lambda tags: specter(tags.view(4, 4).mean(1)), steps=80)[-1] for x in crowds]
+inner = [
+    (a.view(4, 4).std(1) - b.view(4, 4).std(1)).abs().max()
+    for a, b in zip(crowds, moved, strict=True)
+]
+blocks = claim(
+    "Instances part as blocks; pixels do not gather", max(inner) < 1e-4, over="10 starts"
 )
 
 # %% [markdown]
 # ## The paper does not say
 #
 # **Which of the two is meant: tags in [0, 1], or G = 3** ([D8](../docs/decisions.md)). Both at once is
-# what we just ran. Here is the whole grid in one picture: N = 2 to 6, free and sigmoid. Dots that share
-# a tag are drawn above each other.
-
-# %%
-figure, axes = subplots(1, 2, width=8, height=3)
-for axis, bounded in zip(axes, (False, True), strict=True):
-    for n in runs:
-        tags = ends[n, bounded].sort().values
-        height = n + 0.13 * (torch.arange(n) - (n - 1) / 2)
-        axis.scatter(tags, height, color=[COLOURS[k] for k in range(n)], s=20)
-    axis.set(yticks=list(runs), xlabel="tag at the end", ylabel="N, number of instances")
-
-# %%
-axes[0].set_title("free tags: N places for N instances")
-axes[1].set_title("sigmoid tags: two places, whatever N")
-show(
-    figure,
-    alt="""Two panels with a row for each N from 2 to 6. Free tags: N separate dots in each row.
-    Sigmoid tags: columns of dots at 0 and at 1, and a single dot between for N of 3 and 5.""",
-)
-
-# %% [markdown]
+# what we just ran.
+#
 # **Would a smaller G rescue [0, 1]?** N tags on a line of length 1 leave N - 1 gaps, so the best that
 # anyone can do is $G = 1/(N-1)$. We try that G, and a fixed one of 0.2 that suits all N up to 6.
 
-
 # %%
-def smallest_gap(tags):
-    return tags.sort().values.diff().min().item()
-
-
 reached = {"1/(N-1)": [], "0.2": []}
 for n, start in runs.items():
     for name, margin in [("1/(N-1)", 1 / (n - 1)), ("0.2", 0.2)]:
         tags = roll(start, bounded=True, margin=margin)[-1]
         reached[name].append(smallest_gap(tags) / margin)
 
-# %%
 for name, shares in reached.items():
     print(f"G = {name:<8}smallest gap / G for N = 2 to 6:", *[f"{share:.2f}" for share in shares])
 
+# %% tags=["fold"]
+nearly = claim(
+    "Tags in [0, 1] come near the largest margin that fits",
+    min(reached["1/(N-1)"]) > 0.8,
+    over="N = 2 to 6",
+)
+
 # %% [markdown]
-# It does: the largest margin that fits is nearly reached for every N. But the network does not know N,
+# It does: <!-- claim: nearly --> the largest margin that fits is nearly reached for every N. But the network does not know N,
 # so one G must suit the most crowded video, and then ten instances have to share what two could have. And
 # it is the same as free tags with a new unit of length, up to the balance of the terms. Shrink all tags
 # and G by 15:
@@ -352,17 +417,22 @@ def push_over_pull(number, reduction):
     return (push_gradient.flatten()[0] / pull_gradient.flatten()[0]).abs().item()
 
 
-# %%
-figure, axis = subplots(1, 1, width=5.5, height=2.8)
 numbers = list(range(2, 11))
 ratios = {r: [push_over_pull(n, r) for n in numbers] for r in ("sum", "mean")}
+
+# %% tags=["fold"]
+shape = [ratio / (n * (n - 1)) for n, ratio in zip(numbers, ratios["sum"], strict=True)]
+outgrows = claim(
+    "As sums, the push outgrows the pull with N; as means it does not",
+    max(shape) / min(shape) < 1.01 and max(ratios["mean"]) / min(ratios["mean"]) < 1.01,
+    over="N = 2 to 10",
+)
+figure, axis = subplots(1, 1, width=5.5, height=2.8)
 for (reduction, ratio), marker in zip(ratios.items(), "os", strict=True):
     axis.plot(numbers, ratio, marker=marker, label=reduction)
-
-# %%
 axis.set(xlabel="N, number of instances", ylabel="push / pull on one pixel", ylim=(0, None))
 axis.legend()
-axis.set_title("as sums, the push outgrows the pull with N; as means it does not")
+axis.set_title(outgrows)
 show(
     figure,
     alt="""Ratio of the push of L_specter to the pull of L_spectra on one pixel against the number
@@ -372,7 +442,28 @@ show(
 # %% [markdown]
 # Eq. (2) as printed has a $1/N$, eq. (3) does not: with N instances the outermost is pushed by N - 1
 # others while its own pull is divided by N. The ratio grows as $N(N-1)$. With means it is the same for
-# every N; that is our default.
+# every N; that is our default. <!-- claim: outgrows -->
+#
+# **What is it worth?** The paper loses points of J&F without L_specter, and all its tags are said to lie in [0, 1].
+# Our recorded trainings on toy videos, with both changes, against the full network (95 % intervals over seeds):
+
+# %% tags=["nbval-check-output"]
+recorded = shipped("runs/ablation")
+ours = differences(TABLE_3, recorded) | differences(READINGS, recorded)
+paper = next(row for row in TABLE_3 if row.name == "specter").paper[0] - TABLE_3[0].paper[0]
+print(f"without L_specter: paper {paper:+.1f}, toy {plus_minus(*ours['specter'], sign='+')}")
+print(f"tags in [0, 1]:    paper   -  , toy {plus_minus(*ours['sigmoid'], sign='+')}")
+
+# %% tags=["fold"]
+collapse = claim(
+    "Tags in [0, 1] cost a network much, too", sum(ours["sigmoid"]) < -5, over="the recorded seeds"
+)
+
+# %% [markdown]
+# The second line is this lesson's heaps, met by a network. The first is a surprise: after a short training at the
+# weights of the toy profile, our network scores *higher* without this loss, and the paper's scores lower. Free tags
+# cannot explain it; [lesson 07](07_tagging_loss.ipynb) lays both side by side and
+# [lesson 21](21_ablations.ipynb) looks for the reason.
 #
 # ### What a line cannot do
 #
@@ -400,7 +491,7 @@ pair = torch.tensor([1, 2]).repeat(8)
 mixed = descend(torch.randn(16), push_and_pull(pair), steps=300, learning_rate=0.1)
 
 # %% [markdown]
-# The order of the means at the start is the order at the end. That is exact for two instances: the hinge
+# The order of the means at the start is the order at the end. For two instances that has to be so: the hinge
 # can only widen their gap. For more instances of equal size we try 30 random starts.
 
 # %%
@@ -412,6 +503,11 @@ for k in range(30):
     swaps += not torch.equal(first, last)
 print(f"order of the means changed in {swaps} of 30 starts")
 
+# %% tags=["fold"]
+order = claim(
+    "Pixels cross, the means do not", swaps == 0, over="30 starts, 3 to 6 equal instances"
+)
+
 # %% [markdown]
 # Is it a law? No. Large instances are slow. Put one light instance (1 pixel) just below a heavy one (40
 # pixels), and two more below both. All three others push the heavy one up, but two of them push the
@@ -422,13 +518,16 @@ heavy = torch.tensor([1, 1, 2, 2, 3] + [4] * 40)
 start = torch.tensor([0.0, 0.1, 0.5, 0.6])[heavy - 1]
 passing = descend(start, push_and_pull(heavy), steps=600, learning_rate=0.01)
 
+# %% tags=["fold"]
+light_one, heavy_one = means_of(passing[-1], heavy)[2:]
+overtakes = claim(
+    "Pushed by two, a light 3 passes a heavy 4", light_one > heavy_one, over="this start, 600 steps"
+)
 figure, (left, right) = subplots(1, 2, width=8, height=2.9)
-
-# %%
 draw_paths(left, mixed, pair)
-left.set_title("pixels cross, the means do not")
+left.set_title(order)
 draw_paths(right, passing[:, [0, 2, 4, 5]], [1, 2, 3, 4])
-right.set_title("pushed by two others, 3 overtakes the heavy 4")
+right.set_title(overtakes)
 right.set_ylim(-6.5, 4.5)
 right.legend(loc="lower left", ncols=4)
 show(
@@ -456,8 +555,25 @@ for nudge in (0.0, 0.0001):
 # %% [markdown]
 # ## Exercise
 #
-# **Pairwise hinge** (10 minutes). Write eq. (3) without a loop. Every pair once, no instance with
-# itself, and no NaN in the gradient, even if all means are equal.
+# **Predict** (4 minutes). Six dogs with tags in [0, 1] and G = 3 have rolled to the end. How large is L_specter still,
+# as the sum over all pairs of eq. (3)? Say it before you draw it.
+
+
+# %% tags=["exercise"]
+def lowest_loss():
+    """L_specter of six instances in [0, 1] with G = 3, as a sum over pairs, at its lowest."""
+    ### BEGIN SOLUTION
+    # Three at 0, three at 1: 3 + 3 pairs at distance 0 cost 3 each, 9 pairs at distance 1 cost 2.
+    return 6 * 3.0 + 9 * 2.0
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check(lowest_loss, check_lowest_loss)
+
+# %% [markdown]
+# **Code** (10 minutes). Write eq. (3) without a loop. Every pair once, no instance with itself, and no NaN in the
+# gradient, even if all means are equal.
 #
 # <details><summary>Hint</summary><code>h[:, None] - h</code> is the N x N table of differences;
 # <code>triu(1)</code> keeps what lies above the diagonal.</details>
@@ -476,24 +592,60 @@ def pairwise_hinge(h, margin):
 check(pairwise_hinge, check_pairwise_hinge)
 
 # %% [markdown]
+# **Break** (6 minutes). Free tags, G = 3. Find mean tags of at least three instances, no two of them equal, so that
+# the *first* one is nearer than G to others, and so costs, and still feels no push at all.
+
+
+# %% tags=["exercise"]
+def stuck():
+    """Mean tags, N values; the first costs but its gradient is 0."""
+    ### BEGIN SOLUTION
+    return torch.tensor([0.0, -1.0, 2.0])  # as many above as below, however far
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check(stuck, check_stuck)
+
+# %% [markdown]
+# **Open.** De Brabandere et al. square the hinge. Who is pushed hardest then, and what becomes of the two heaps in
+# [0, 1]? And what if tags were two numbers instead of one? Judge yourself: change `hinge` above, run the grid again,
+# and say which of this lesson's sentences no longer hold; the claims will tell you whether you were right.
+
+# %% [markdown]
 # ## Quiz
 #
 # <details><summary>1. Two instances are 2.9 apart, two others 0.1. Which pair is pushed harder?</summary>
 #
 # Neither: the slope of a hinge is 1 wherever it is not 0. The loss differs, its gradient does not. A
-# squared hinge would push the near pair harder.
+# squared hinge would push the near pair harder. <!-- claim: slope -->
 # </details>
 #
 # <details><summary>2. Tags are in [0, 1], G = 3 and N = 7. Where do they end?</summary>
 #
-# Three at 0, three at 1, and the middle one where it started. It is pushed by three on either side.
+# Three at 0, three at 1, and the middle one where it started. It is pushed by three on either side. <!-- claim: seven -->
 # </details>
 #
 # <details><summary>3. A clip shows one object. What is L_specter?</summary>
 #
 # 0: there is no pair. Such a clip teaches nothing about separation, only eqs. (2) and (4) about staying
-# together.
+# together. <!-- claim: lonely -->
 # </details>
+
+# %% tags=["fold"]
+h = torch.tensor([0.0, 2.9, 20.0, 20.1], requires_grad=True)
+specter(h).backward()
+slope = claim("A near and a far pair are pushed equally", (h.grad.abs() == 1).all(), over="2 pairs")
+start = torch.rand(7, 20) * 0.8 + 0.1
+last = roll(start, bounded=True)[-1].sort(0).values
+seven = claim(
+    "Seven sigmoid tags: three at 0, three at 1, one where it was",
+    (last[:3] < 0.05).all()
+    and (last[4:] > 0.95).all()
+    and (last[3] - start.sort(0).values[3]).abs().max() < 1e-4,
+    over="20 starts",
+)
+lonely = claim("One instance costs nothing", specter(torch.randn(1)) == 0, over="1 instance")
 
 # %% [markdown]
 # ## In the package
@@ -511,44 +663,40 @@ torch.testing.assert_close(package, specter(means_of(start, ids)).view(1))
 
 equal = torch.ones(1, 1, 1, 20, requires_grad=True)
 tagging_loss(equal, ids.view(1, 1, 1, -1), config.loss).backward()
-assert (equal.grad == 0).all(), "stationary, and not NaN"
+
+# %% tags=["fold"]
+still = claim(
+    "Equal tags feel no push, from any of the four terms",
+    (equal.grad == 0).all(),
+    over="5 instances",
+)
 
 # %% [markdown]
 # ## Metrics
 #
-# What this lesson claims, as numbers. If a change of the package breaks a claim, the notebook fails.
+# What this lesson measures, as numbers, and every claim above with what it rests on.
 
-# %%
-heaps = ends[4, True].sort().values
+# %% tags=["fold"]
 metrics = {
     "smallest free gap": min(smallest_gap(ends[n, False]) for n in runs),
-    "widest sigmoid heap, N = 4": max(heaps[1] - heaps[0], heaps[3] - heaps[2]).item(),
-    "middle of three moved": (ends[3, True].median() - runs[3].median()).abs().item(),
+    "widest sigmoid heap, N = 4": bounded_ends[1].max().item(),
     "worst share of the largest G": min(reached["1/(N-1)"]),
     "changes of order": swaps,
 }
 record("05", metrics, profile=PROFILE, seed=SEED, data=DATA, out=OUT)
 
-# %%
-assert metrics["smallest free gap"] > 0.97 * G, "free tags must meet the margin"
-assert metrics["widest sigmoid heap, N = 4"] < 0.05, "sigmoid tags must collapse"
-assert metrics["middle of three moved"] < 1e-4, "nothing may move the middle one"
-assert metrics["worst share of the largest G"] > 0.8
-assert smallest_gap(four[0.8]) > 0.05 > smallest_gap(four[1.0]), "they collapse from G = 1 on"
-assert metrics["changes of order"] == 0
+# %% tags=["fold"]
 assert pixels.grad.tolist() == [0.5, 0.5, -1, 0]
-light, heavy_one = means_of(passing[-1], heavy)[2:]
-assert light > heavy_one, "the light instance overtakes the heavy one"
 assert config.model.tag_range == "unbounded", "every profile has room for its margin"
 
 # %% [markdown]
 # ## Summary
 #
 # - $L_{specter}$ pushes mean tags apart with a slope of 1 until they are G apart. It moves an instance as
-#   a block and does not change its spread.
-# - Tags in [0, 1] can never be 3 apart. Then only ranks count, and four instances become two.
-# - The largest margin for N tags in [0, 1] is $1/(N-1)$. Free tags need no such care.
-# - Equal means feel no push, and the order at the start is nearly always the order at the end.
+#   a block and does not change its spread. <!-- claim: slope, gaps_are_g, blocks -->
+# - Tags in [0, 1] can never be 3 apart. Then only ranks count, and four instances become two. <!-- claim: ranks, two_heaps -->
+# - The largest margin for N tags in [0, 1] is $1/(N-1)$. Free tags need no such care. <!-- claim: nearly, places -->
+# - Equal means feel no push, and the order at the start is nearly always the order at the end. <!-- claim: still, order, overtakes -->
 #
 # Reference: Kini and Shah, *Tag-Based Attention Guided Bottom-Up Approach for Video Instance
 # Segmentation*, 2022, section III-E. The hinge between means comes from De Brabandere et al.,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from tagvis_lite.commands.check import folder_problems, memory_problems, refuse
+from tagvis_lite.commands.check import memory_problems, refuse
 from tagvis_lite.commands.options import Device, Fields, Precision, device_named
 
 
@@ -59,7 +59,7 @@ def ablate(
         raise ValueError(
             f"no row {sorted(unknown)} in table {table}; it has {[row.name for row in rows]}"
         )
-    refuse(memory_problems(fields) + folder_problems(out))
+    refuse(memory_problems(fields))
     chosen = [row for row in rows if not only or row.name in only]
     for path in run_rows(fields, out, chosen, seeds, jobs):
         print(path, flush=True)

@@ -53,6 +53,12 @@ LANGUAGE = {
 """Without the version of Python, so that all builds agree. `nbconvert --to script` needs it."""
 PLUMBING = {"parameters", "colab", "imports"}
 """Tags of cells that are left out of slides."""
+FOLDED = {*PLUMBING, "fold"}
+"""Tags of cells whose code is folded: none needs reading to follow the lesson. `fold` is for code
+that draws, checks claims or records; what it shows stays in sight.
+"""
+KEPT = ("tags", "slideshow", "jupyter", "cellView")
+"""Metadata of a cell that go into the repository."""
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 """Needs a live kernel."""
 
@@ -92,6 +98,7 @@ def notebook_from_source(source: Path) -> NotebookNode:
         tagvis_lite={"source_sha256": _sha256(source)},
     )
     _number_cells(notebook)
+    _fold(notebook)
     _mark_slides(notebook)
     return notebook
 
@@ -124,9 +131,7 @@ def normalised(notebook: NotebookNode) -> NotebookNode:
     own = notebook.metadata.tagvis_lite
     notebook.metadata = NotebookNode(kernelspec=KERNEL, language_info=LANGUAGE, tagvis_lite=own)
     for cell in notebook.cells:
-        cell.metadata = NotebookNode(
-            {k: v for k, v in cell.metadata.items() if k in ("tags", "slideshow") and v}
-        )
+        cell.metadata = NotebookNode({k: v for k, v in cell.metadata.items() if k in KEPT and v})
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if not _needs_a_kernel(o)]
     return notebook
@@ -174,6 +179,16 @@ def _folded(answer: str) -> NotebookNode:
         f"```python\n{answer.rstrip()}\n```\n\n</details>"
     )
     return new_markdown_cell(text, metadata={"tags": ["solution"]})
+
+
+def _fold(notebook: NotebookNode) -> None:
+    """Fold the code of `FOLDED` cells: in JupyterLab, on Colab, and on the site (by MyST's tag)."""
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and FOLDED & set(tags):
+            cell.metadata["jupyter"] = {"source_hidden": True}
+            cell.metadata["cellView"] = "form"
+            cell.metadata["tags"] = [*tags, "hide-input"]
 
 
 def _mark_slides(notebook: NotebookNode) -> None:

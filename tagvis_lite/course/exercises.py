@@ -13,8 +13,10 @@ the cell tagged `check`. Exercise cells use no name but those of the cells tagge
 
 from __future__ import annotations
 
+import dis
 import re
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -40,6 +42,19 @@ def check(answer: Callable[..., Any], test: Callable[[Callable[..., Any]], None]
         print(f"{answer.__name__} stopped with {type(error).__name__}: {error}")
     else:
         print(f"Right: {answer.__name__} passes.")
+
+
+def has_a_loop(answer: Callable[..., Any]) -> bool:
+    """Whether a function loops in Python, by `for`, `while` or a comprehension."""
+
+    def loops(code: CodeType) -> bool:
+        inner = [part for part in code.co_consts if isinstance(part, CodeType)]
+        names = {step.opname for step in dis.get_instructions(code)}
+        here = any(name == "FOR_ITER" or "BACKWARD" in name for name in names)
+        return here or any(map(loops, inner))
+
+    code = getattr(answer, "__code__", None)
+    return isinstance(code, CodeType) and loops(code)
 
 
 def stub(source: str) -> str:

@@ -78,8 +78,8 @@ class AnnotationFile:
     tracks: Sequence[Track] | None
 
 
-def read_annotations(path: str | Path, *, truth: bool = True) -> AnnotationFile:
-    """Read an annotation file; without `truth` as if it were a public part.
+def read_annotations(path: str | Path) -> AnnotationFile:
+    """Read an annotation file.
 
     Raises:
         FileNotFoundError: no such file.
@@ -88,10 +88,7 @@ def read_annotations(path: str | Path, *, truth: bool = True) -> AnnotationFile:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such annotation file")
-    data = parse_json(path.read_bytes(), path)
-    if not truth and isinstance(data, dict):
-        data.pop("annotations", None)
-    return parse_annotations(data, str(path))
+    return parse_annotations(parse_json(path.read_bytes(), path), str(path))
 
 
 def parse_json(content: bytes, path: Path) -> Any:

@@ -108,7 +108,12 @@ def test_outputs_stay_but_not_what_needs_a_kernel(built: tuple[Path, Path]) -> N
     assert '<img alt="a view with a picture in place" width="10" src=' in view.data["text/html"]
     assert set(notebook.metadata) == {"kernelspec", "language_info", "tagvis_lite"}
     assert [dict(cell.metadata) for cell in code][:2] == [
-        {"tags": ["imports"], "slideshow": {"slide_type": "skip"}},
+        {
+            "tags": ["imports", "hide-input"],
+            "jupyter": {"source_hidden": True},
+            "cellView": "form",
+            "slideshow": {"slide_type": "skip"},
+        },
         {},
     ]
 

@@ -22,7 +22,7 @@ from tagvis_lite.course import claim, record, setup
 from tagvis_lite.course.build import lesson_sources
 from tagvis_lite.course.claims import CLAIMS
 
-OBEY: set[str] = set()
+OBEY = {"03", "04", "05", "06", "07"}
 """Numbers of the lessons that state no fact without a claim."""
 LABEL = 4
 """A title of so many words names what is drawn; a longer one says something about it."""
@@ -104,7 +104,7 @@ def found_without_a_claim(cells: list[NotebookNode]) -> list[str]:
 
     Figure titles longer than a label, written as text instead of as a claim's variable; and, where
     no comment names a claim or says what the sentence is given by: lines of the summary, answers of
-    the quiz, and paragraphs with a 'because'.
+    the quiz, and paragraphs with a 'because'. A hint says what to do, not what is so.
     """
     code = [cell.source for cell in cells if cell.cell_type == "code"]
     claims = {name for source in code for name in _claimed(ast.parse(source))}
@@ -117,9 +117,8 @@ def found_without_a_claim(cells: list[NotebookNode]) -> list[str]:
             if heading := re.match(r"#+ (.*)", block):
                 section = heading[1]
             summary = section == "Summary" and block.startswith("- ")
-            if (summary or block.startswith("<details") or REASONS.search(block)) and not _marked(
-                block, claims
-            ):
+            answer = block.startswith("<details") and "<summary>Hint</summary>" not in block
+            if (summary or answer or REASONS.search(block)) and not _marked(block, claims):
                 found.append(" ".join(block.split()))
     return found
 

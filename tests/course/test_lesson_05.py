@@ -6,7 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from tagvis_lite.course.checks.lesson_05 import check_pairwise_hinge
+from tagvis_lite.course.checks.lesson_05 import (
+    check_lowest_loss,
+    check_pairwise_hinge,
+    check_stuck,
+)
 
 
 def table(h: Tensor, margin: float) -> Tensor:
@@ -56,7 +60,7 @@ def test_the_right_hinge_passes() -> None:
     check_pairwise_hinge(right)
 
 
-def test_a_loop_passes() -> None:
+def test_a_loop_is_told_so() -> None:
     def loop(h: Tensor, margin: float) -> Tensor:
         total = torch.zeros(())
         for n in range(len(h)):
@@ -64,4 +68,28 @@ def test_a_loop_passes() -> None:
                 total = total + (margin - (h[n] - h[other]).abs()).clamp(min=0)
         return total
 
-    check_pairwise_hinge(loop)
+    with pytest.raises(AssertionError, match="there is a loop"):
+        check_pairwise_hinge(loop)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [(0, "every pair costs"), (30, "cannot do that"), (45, "all six are equal"), (18, "add both")],
+)
+def test_a_wrong_lowest_loss_is_told_what_it_is(loss: float, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_lowest_loss(lambda: loss)
+
+
+@pytest.mark.parametrize(
+    ("h", "message"),
+    [
+        ([0.0, 0.0, 0.0], "no two may be equal"),
+        ([0.0, 4.0, -4.0], "it costs nothing"),
+        ([0.0, 1.0, 2.0], "pushed with 2"),
+        ([0.0, 1.0], "at least three"),
+    ],
+)
+def test_instances_that_are_not_stuck_are_told_why(h: list[float], message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_stuck(lambda: torch.tensor(h))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import statistics
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 from nbconvert import ScriptExporter, SlidesExporter
 from nbformat import NotebookNode
 
-from tagvis_lite.course.build import NOTEBOOKS, WIDGET_VIEW, lesson_sources
+from tagvis_lite.course.build import FOLDED, KEPT, NOTEBOOKS, WIDGET_VIEW, lesson_sources
 from tagvis_lite.course.build import notebook_from_source as from_source
 
 SOURCES = lesson_sources()
@@ -85,18 +87,19 @@ def test_every_notebook_has_a_source_and_every_number_one_lesson() -> None:
 def test_notebook_equals_its_source(source: Path) -> None:
     """`make notebooks` rebuilds what has changed."""
     wanted = from_source(source)
-    shown = [(c.cell_type, c.id, c.source, tags(c)) for c in notebook(source).cells]
-    assert shown == [(c.cell_type, c.id, c.source, tags(c)) for c in wanted.cells]
+
+    def form(cells: Sequence[NotebookNode]) -> list[tuple[Any, ...]]:
+        kept = [{k: c.metadata[k] for k in KEPT if k in c.metadata} for c in cells]
+        return [(c.cell_type, c.id, c.source, m) for c, m in zip(cells, kept, strict=True)]
+
+    assert form(notebook(source).cells) == form(wanted.cells)
     assert notebook(source).metadata == wanted.metadata
 
 
 @lesson
 def test_notebook_is_valid_and_normalised(source: Path) -> None:
     nbformat.validate(notebook(source))
-    assert {key for cell in notebook(source).cells for key in cell.metadata} <= {
-        "tags",
-        "slideshow",
-    }
+    assert {key for cell in notebook(source).cells for key in cell.metadata} <= set(KEPT)
     assert not any(WIDGET_VIEW in output.get("data", {}) for output in outputs(source))
 
 
@@ -181,7 +184,7 @@ def test_lessons_are_linked_to_their_neighbours_and_to_files_that_exist(source: 
 
 @lesson
 def test_code_cells_are_short(source: Path) -> None:
-    cells = [cell for cell in code_cells(source) if "colab" not in tags(cell)]
+    cells = [cell for cell in code_cells(source) if not FOLDED & set(tags(cell))]
     lines = [len(cell.source.splitlines()) for cell in cells]
     assert statistics.median(lines) <= 9
     assert max(lines) <= 25
@@ -192,6 +195,80 @@ def test_no_notebook_imports_another_or_hides_what_it_plots(source: Path) -> Non
     code = "\n".join(cell.source for cell in code_cells(source))
     assert not re.search(r"^\s*(?:from|import) +(?:notebooks|nbimporter|matplotlib\.pyplot)", code)
     assert not re.search(r"^\s*%|^\s*!", code, re.MULTILINE)
+
+
+# What a reader sees of it
+
+MOST_PLUMBING = 0.15
+"""Of the visible lines of code; plumbing imports, draws, asserts, claims or records."""
+FIRST_PICTURE = 150
+"""Words before it."""
+LED_TO = 0.8
+"""Of the visible cells of code have prose before them."""
+NOT_YET = {
+    "00", "01", "10", "11", "12", "13", "14", "15", "16",
+    "17", "18", "19", "20", "21", "22", "23", "24",
+}  # fmt: skip
+"""Lessons that miss one of the three."""
+DRAWN = {"axis", "axes", "figure", "show", "subplots", "explore", "record", "claim"}
+"""Names by which a statement is known as plumbing."""
+
+
+def plumbing(nodes: Sequence[ast.stmt]) -> int:
+    """Lines of statements that import, draw, assert, claim or record."""
+    lines = 0
+    for node in nodes:
+        inner = [part for name in ("body", "orelse") for part in getattr(node, name, [])]
+        heads = [child for child in ast.iter_child_nodes(node) if child not in inner]
+        names = {n.id for head in heads for n in ast.walk(head) if isinstance(n, ast.Name)}
+        names |= {n.arg for head in heads for n in ast.walk(head) if isinstance(n, ast.arg)}
+        if isinstance(node, (ast.Import, ast.ImportFrom, ast.Assert)) or names & DRAWN:
+            lines += (node.end_lineno or node.lineno) - node.lineno + 1
+        else:
+            lines += plumbing(inner)
+    return lines
+
+
+def readability(source: Path) -> tuple[float, int, float]:
+    """Share of plumbing in sight, words before the first picture, share of cells with prose."""
+    seen = drawn = words = cells = led_to = 0
+    first, before = None, ""
+    for cell in notebook(source).cells:
+        shown = "".join(o.get("data", {}).get("text/html", "") for o in cell.get("outputs", []))
+        if first is None and ("<img" in shown or "<svg" in shown or "![" in cell.source):
+            first = words
+        if cell.cell_type == "markdown":
+            words += len(cell.source.split())
+        elif FOLDED & set(tags(cell)):
+            continue  # what is folded stands between no sentence and its code
+        elif not {"check", "exercise"} & set(tags(cell)):
+            seen += sum(1 for line in cell.source.splitlines() if line.strip())
+            drawn += plumbing(ast.parse(cell.source).body)
+            cells += 1
+            led_to += before == "markdown"
+        before = cell.cell_type
+    return drawn / max(1, seen), words if first is None else first, led_to / max(1, cells)
+
+
+@lesson
+def test_code_in_sight_is_the_idea_and_a_picture_comes_first(source: Path) -> None:
+    share, first, led_to = readability(source)
+    good = share < MOST_PLUMBING and first <= FIRST_PICTURE and led_to >= LED_TO
+    report = f"plumbing {share:.0%}, first picture after {first} words, led to {led_to:.0%}"
+    assert good != (source.stem[:2] in NOT_YET), report
+
+
+def test_plumbing_is_told_from_the_idea() -> None:
+    code = """import torch
+h = tags.mean()
+for axis, tag in zip(axes, tags):
+    axis.plot(tag)
+    axis.legend()
+for n in ids:
+    figure.suptitle(n)
+    h = h + n
+assert h"""
+    assert plumbing(ast.parse(code).body) == 1 + 3 + 1 + 1
 
 
 # Its figures
