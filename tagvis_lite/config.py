@@ -56,6 +56,9 @@ class ModelConfig(Ranged):
     temporal_dilation: bool = False
     """Where torchvision's encoder strides in time, dilate what follows: features as it has them,
     and at every frame. Otherwise strides are left out and nothing takes their place (D2)."""
+    temporal_convolutions: bool = True
+    """Without them layer2 and layer3 look at each frame alone, and beyond a few frames attention is
+    the only path in time. An experiment, not a reading of the paper."""
     spatio_temporal_attention: Literal[
         "pooled", "literal", "max_pooled", "non_local", "removed"
     ] = "pooled"

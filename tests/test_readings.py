@@ -37,6 +37,7 @@ AS_PRINTED = {
 }
 READINGS: dict[str, dict[str, dict[str, Any]]] = {
     "D2 dilated": {"model": {"temporal_dilation": True}},
+    "D4 attention alone in time": {"model": {"temporal_convolutions": False}},
     "D4 literal": {"model": {"spatio_temporal_attention": "literal"}},
     "D4 maximum": {"model": {"spatio_temporal_attention": "max_pooled"}},
     "D4 non-local": {"model": {"spatio_temporal_attention": "non_local"}},

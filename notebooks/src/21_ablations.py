@@ -142,7 +142,7 @@ for name, (losses, unmoved) in trained.items():
 #
 # ```sh
 # tagvis ablate --out data/runs/ablation --seeds 5 --train.steps 400 \
-#     --train.precision bf16-mixed --train.validate-every 400
+#     --train.precision bf16-mixed --train.validate-every 400 --videos 64 --stratum-videos 0
 # ```
 #
 # and the same with `--table readings`. Each writes one json file per row and seed, with its configuration and
@@ -669,7 +669,7 @@ check(half_push, check_half_push)
 
 # %% [markdown]
 # To train an ablation of your own, write it as a `Row` (a name, a title, a group and the change), put it into `READINGS` of
-# `tagvis_lite/study/ablation.py`, and run `tagvis ablate --table readings --only your-row --seeds 3` with the budget above.
+# `tagvis_lite/study/ablation.py`, and run `tagvis ablate --table readings --row your-row --seeds 3` with the budget above.
 #
 # **More than chance?** (10 minutes). Return the mean of the differences *without minus full*, seed by seed, and half
 # the width of its 95 % interval.

@@ -101,6 +101,22 @@ def strata(num_videos: int = STRATUM_VIDEOS, split: Split = "test") -> dict[Stra
     return {name: Stratum(name, num_videos, split) for name in STRATA}
 
 
+@dataclass(frozen=True)
+class Mixture(LazyVideos):
+    """Videos of all strata in turn, rendered when asked for: to train on."""
+
+    num_videos: int
+    split: Split = "train"
+
+    def __len__(self) -> int:
+        return self.num_videos
+
+    def video(self, index: int) -> Video:
+        """Render one video."""
+        number, which = divmod(index, len(STRATA))
+        return Stratum(STRATA[which], number + 1, self.split)[number]
+
+
 def _draw(rng: np.random.Generator, name: StratumName, config: ToyConfig) -> Scene:
     """Draw scenes until one keeps the promise of its stratum and shows every object.
 

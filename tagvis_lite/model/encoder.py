@@ -27,6 +27,7 @@ class Encoder(nn.Module):
         spatial_strides: of stem, pool, layer1, layer2, layer3; s is their product.
         temporal_dilation: convolutions that come after a temporal stride of torchvision's are
             dilated by as much.
+        temporal_convolutions: without them the temporal kernels of layer2 and layer3 have one tap.
         pretrained: load torchvision's Kinetics-400 weights (needs the R(2+1)D-18 widths and
             blocks, and the network or torch.hub's cache).
 
@@ -42,6 +43,7 @@ class Encoder(nn.Module):
         blocks: tuple[int, int, int] = (2, 2, 2),
         spatial_strides: tuple[int, int, int, int, int] = (2, 2, 1, 2, 2),
         temporal_dilation: bool = False,
+        temporal_convolutions: bool = True,
         pretrained: bool = False,
     ) -> None:
         super().__init__()
@@ -61,6 +63,9 @@ class Encoder(nn.Module):
                     "(64, 128, 256) and (2, 2, 2), or set pretrained=False"
                 )
             self.load_kinetics(_kinetics_weights())
+        if not temporal_convolutions:
+            _keep_middle_tap(self.layer2)
+            _keep_middle_tap(self.layer3)
 
     def load_kinetics(self, state_dict: dict[str, Tensor]) -> None:
         """Load the state dict of torchvision's `r2plus1d_18`; its layer4 and fc are left out."""
@@ -128,11 +133,22 @@ def _layer(channels_in: int, channels: int, blocks: int, stride: int) -> nn.Sequ
 
 def _dilate_in_time(layer: nn.Sequential, first: int, others: int) -> None:
     """Dilate the temporal convolutions of a layer in place: its first one, and the others."""
-    temporal = [
+    temporal = _temporal(layer)
+    for convolution, dilation in zip(temporal, [first, *[others] * len(temporal)], strict=False):
+        convolution.dilation = (dilation, 1, 1)
+        convolution.padding = (dilation, 0, 0)
+
+
+def _keep_middle_tap(layer: nn.Sequential) -> None:
+    """Cut the temporal convolutions of a layer in place to the tap of the frame itself."""
+    for convolution in _temporal(layer):
+        convolution.weight = nn.Parameter(convolution.weight[:, :, 1:2].clone())
+        convolution.kernel_size, convolution.padding = (1, 1, 1), (0, 0, 0)
+
+
+def _temporal(layer: nn.Sequential) -> list[nn.Conv3d]:
+    return [
         module
         for module in layer.modules()
         if isinstance(module, nn.Conv3d) and module.kernel_size[0] > 1
     ]
-    for convolution, dilation in zip(temporal, [first, *[others] * len(temporal)], strict=False):
-        convolution.dilation = (dilation, 1, 1)
-        convolution.padding = (dilation, 0, 0)

@@ -145,6 +145,7 @@ class TagVIS(nn.Module):
             config.blocks,
             config.spatial_strides,
             config.temporal_dilation,
+            config.temporal_convolutions,
             config.pretrained,
         )
         attention: dict[str, Any] = {

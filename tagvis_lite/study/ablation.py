@@ -1,26 +1,17 @@
-"""Table III and the readings of the paper, each as a configuration, at equal budget and many seeds.
+"""Table III and other questions to the method as tables of configurations, and their recorded runs.
 
-One run is one row and one seed: train from random weights, score on held-out videos, write one json
-file. A file that is there is not made again, so a stopped command goes on where it was, and more
-seeds only add runs.
+One run is one row with one seed; `runner` makes them, each a json file in the folder of its table.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from threading import Thread
 from typing import Any, Literal
 
-from tagvis_lite.config import Config, config_from_dict, config_to_dict
+from tagvis_lite.config import Config, config_from_dict
 from tagvis_lite.evaluation.tables import markdown_table
 from tagvis_lite.study.statistics import mean_interval, plus_minus
 
@@ -153,112 +144,147 @@ READINGS = (
 )
 """The paper's open questions that docs/decisions.md wants measured, each against the full model."""
 
-Table = Literal["components", "readings"]
-TABLES: dict[Table, tuple[Row, ...]] = {"components": TABLE_3, "readings": READINGS}
+_CONTROL = "control"
+CONTROL = (
+    Row("full", "as Table III's full model", "full model"),
+    Row(
+        "background-instance",
+        "background as one more instance (D13)",
+        _CONTROL,
+        {"loss": {"background_as_instance": True}},
+    ),
+)
+"""The other change of Table III's last row, alone."""
+
+_WIDTH = "numbers in a tag"
+WIDTH = (
+    Row("full", "one, the paper's", _WIDTH),
+    *(
+        Row(
+            f"width-{k}",
+            name,
+            _WIDTH,
+            {"model": {"tag_channels": k}, "inference": {"bandwidth": 0.75}},
+        )
+        for k, name in ((2, "two"), (4, "four"))
+    ),
+)
+"""Numbers in a tag (D23)."""
+
+_ALONE: dict[str, dict[str, Any]] = {
+    "model": {"temporal_convolutions": False},
+    "data": {"clip_frames": 16},
+}
+TEMPORAL = tuple(
+    Row(
+        name,
+        title,
+        "attention alone in time",
+        {**_ALONE, "model": {**_ALONE["model"], "spatio_temporal_attention": kind}},
+    )
+    for name, title, kind in (
+        ("literal", "to the letter (D4 a)", "pooled"),
+        ("maximum", "maximum over time (D4 b)", "max_pooled"),
+        ("non-local", "non-local (D4 c)", "non_local"),
+        ("removed", "none", "removed"),
+    )
+)
+"""Attention as the only path over more than a few frames, 16 frames a clip."""
+
+PRINTED = (
+    Row("full", "as Table III's full model", "full model"),
+    *(
+        Row(
+            f"{name}-{rate}",
+            f"{title}, learning rate {rate}",
+            "as printed",
+            {
+                "loss": {
+                    "reduction": "sum",
+                    "pixels_per_instance": 64,
+                    "specter": 1.0,
+                    "temper": 1.0,
+                    "cross_entropy": 1.0,
+                },
+                "train": {"learning_rate": float(rate)},
+                **model,
+            },
+        )
+        for name, title, model in (
+            ("printed", "loss as printed (D10)", {}),
+            ("printed-sigmoid", "and tags in [0, 1] (D8)", {"model": {"tag_range": "sigmoid"}}),
+        )
+        for rate in ("1e-4", "3e-4", "1e-3")
+    ),
+)
+"""The loss with sums, weights 1 and M' pixels; which rate is its own, validation says."""
+
+Table = Literal["components", "readings", "control", "width", "temporal", "printed"]
+TABLES: dict[Table, tuple[Row, ...]] = {
+    "components": TABLE_3,
+    "readings": READINGS,
+    "control": CONTROL,
+    "width": WIDTH,
+    "temporal": TEMPORAL,
+    "printed": PRINTED,
+}
 
 
 @dataclass(frozen=True)
-class Run:
-    """One row with one seed, at one budget; the folder its result goes to."""
+class Experiment:
+    """A question, the table that answers it, and the commands that make its runs.
 
-    row: Row
-    config: Config
-    out: Path
-
-    @property
-    def result(self) -> Path:
-        """The json file of the run."""
-        return self.out / f"{self.row.name}-{self.config.train.seed}.json"
-
-    @property
-    def scratch(self) -> Path:
-        """The folder of its training; the result comes out of it whole, or not at all."""
-        return self.out / f".{self.result.stem}"
-
-
-def ablate(
-    config: Config, out: Path, rows: Sequence[Row], seeds: int, jobs: int = 1
-) -> Iterator[Path]:
-    """Make the runs that are not there yet; yields the result of each as it is done.
-
-    Seeds go round first: after every pass all rows have one more. Toy videos are rendered for
-    training, as many as the budget draws; the score is on the toy test split.
-
-    Args:
-        config: of the full model, with the budget in `config.train`.
-        out: folder of the results.
-        rows: see `TABLE_3` and `READINGS`.
-        seeds: runs per row.
-        jobs: runs at a time, each in its own process on one thread.
-
-    Raises:
-        ValueError: less than one seed or job, or `out` holds a run of another config.
+    Attributes:
+        name: of the folder of its runs in data/runs.
+        question: as a heading.
+        table: a key of `TABLES`.
+        options: of `tagvis ablate`, one command each, without table and folder.
     """
-    if seeds < 1 or jobs < 1:
-        raise ValueError(f"seeds is {seeds} and jobs {jobs}: both must be 1 or more")
-    runs = [
-        Run(row, row.apply(replace(config, train=replace(config.train, seed=seed))), out)
-        for seed in range(seeds)
-        for row in rows
-    ]
-    missing = [run for run in runs if not _is_done(run)]
-    spawn = get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_end_with_parent) as pool:
-        yield from pool.map(run_one, missing)
+
+    name: str
+    question: str
+    table: Table
+    options: tuple[str, ...]
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """What makes all its runs; each goes on where it was stopped."""
+        start = f"tagvis ablate --table {self.table} --out data/runs/{self.name}"
+        return tuple(f"{start} {options}" for options in self.options)
 
 
-def _end_with_parent() -> None:
-    """Let a worker not outlive a killed `ablate`, and then write where the next one writes."""
-
-    def watch() -> None:
-        parent = parent_process()
-        assert parent is not None
-        parent.join()
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
-
-
-def run_one(run: Run) -> Path:
-    """Train and score one run, then write its result."""
-    import torch
-
-    from tagvis_lite.evaluation.davis import evaluate_tracks
-    from tagvis_lite.inference import predict_video
-    from tagvis_lite.model.network import TagVIS
-    from tagvis_lite.runs import load_state
-    from tagvis_lite.study.provenance import provenance
-    from tagvis_lite.training import train
-
-    torch.set_num_threads(1)
-    config = run.config
-    number = (config.train.steps or 0) * config.train.batch_size * config.train.accumulate
-    videos, test = _toy_videos(number, config.data.clip_frames)
-    start = time.perf_counter()
-    shutil.rmtree(run.scratch, ignore_errors=True)
-    train(config, videos, test[:1], run.scratch)
-    seconds = time.perf_counter() - start
-
-    network = TagVIS(config.model)
-    network.load_state_dict(load_state(run.scratch / "last.pt")["network"])
-    tracks = [predict_video(network, video, config) for video in test]
-    scores, count_error = evaluate_tracks(test, tracks)
-    values = {
-        "row": run.row.name,
-        "seed": config.train.seed,
-        "scores": scores.global_table(),
-        "instance_count_error": count_error,
-        "test_videos": len(test),
-        "training_seconds": round(seconds, 1),
-        "config": config_to_dict(config),
-        "provenance": provenance(),
-    }
-    text = json.dumps(values, indent=1) + "\n"
-    whole = run.scratch / "result.json"
-    whole.write_text(text, encoding="utf-8")
-    whole.replace(run.result)
-    shutil.rmtree(run.scratch, ignore_errors=True)
-    return run.result
+_CURVE = "--train.validate-every 100"
+_LONG = "--train.steps 12000"
+EXPERIMENTS = (
+    Experiment(
+        "table-3",
+        "Table III with power",
+        "components",
+        (f"--seeds 4 {_CURVE}", f"--row full --seeds 14 {_CURVE}"),
+    ),
+    Experiment("control", "Background as an instance", "control", (f"--seeds 4 {_CURVE}",)),
+    Experiment("width", "Numbers in a tag", "width", (f"--seeds 5 {_CURVE}",)),
+    Experiment(
+        "width-long",
+        "Numbers in a tag, long",
+        "width",
+        (f"--row full width-2 --seeds 2 {_LONG} {_CURVE}",),
+    ),
+    Experiment(
+        "temporal",
+        "Attention as the only path in time",
+        "temporal",
+        (f"--seeds 5 --train-on strata {_CURVE}",),
+    ),
+    Experiment("printed", "The loss as printed", "printed", (f"--seeds 4 {_CURVE}",)),
+    Experiment(
+        "losses-long",
+        "Losses, long",
+        "components",
+        (f"--row full specter temper tempra --seeds 2 {_LONG} {_CURVE}",),
+    ),
+)
+"""What is planned beyond the recorded 400 steps."""
 
 
 @dataclass(frozen=True)
@@ -291,12 +317,17 @@ def read_results(out: Path, rows: Sequence[Row]) -> list[Summary]:
         pattern = f"{row.name}-[0-9]*.json"
         results = [json.loads(path.read_text()) for path in sorted(out.glob(pattern))]
         results = [result for result in results if result["row"] == row.name]
-        budgets |= {replace(config_from_dict(r["config"]).train, seed=0) for r in results}
+        budgets |= {_budget(config_from_dict(r["config"])) for r in results}
         if results:
             found.append(Summary.of(row, results))
     if len(budgets) > 1:
         raise ValueError(f"{out} holds results of unequal training: use one folder for each budget")
     return found
+
+
+def _budget(config: Config) -> tuple[int | None, int]:
+    """Steps, and clips of each."""
+    return config.train.steps, config.train.batch_size * config.train.accumulate
 
 
 def markdown(summaries: Sequence[Summary]) -> str:
@@ -314,26 +345,3 @@ def markdown(summaries: Sequence[Summary]) -> str:
             for summary in summaries
         ]
     )
-
-
-def _is_done(run: Run) -> bool:
-    if not run.result.exists():
-        return False
-    kept = json.loads(run.result.read_text(encoding="utf-8"))["config"]
-    if config_from_dict(kept) != run.config:  # a field that is younger than the run is at default
-        raise ValueError(
-            f"{run.result} is a run of another config: choose another folder, or delete it"
-        )
-    shutil.rmtree(run.scratch, ignore_errors=True)  # a kill may have left it
-    return True
-
-
-@cache
-def _toy_videos(number: int, clip_frames: int) -> tuple[list[Any], list[Any]]:
-    """Videos for training and the test split; rendered once per process."""
-    from tagvis_lite.data.find import toy_training_data
-    from tagvis_lite.data.toy import TEST_VIDEOS, ToyConfig, toy_split
-
-    data = toy_training_data(number, 1, clip_frames)
-    test = list(toy_split("test", TEST_VIDEOS, ToyConfig(num_frames=clip_frames)))
-    return list(data.train), test

@@ -16,7 +16,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 LEVEL = 0.95
 
@@ -60,6 +60,49 @@ def dunnett_intervals(rows: Sequence[Sequence[float]], control: Sequence[float])
     interval = found.confidence_interval(LEVEL)
     halves = (interval.high - interval.low) / 2
     return [(d, float(half)) for d, half in zip(differences, halves, strict=True)]
+
+
+def pooled_deviation(groups: Sequence[Sequence[float]]) -> float:
+    """Standard deviation within groups, as in Dunnett's test; NaN without two values in one."""
+    freedom = sum(len(group) - 1 for group in groups)
+    squares = sum((len(group) - 1) * np.var(group, ddof=1) for group in groups if len(group) > 1)
+    return math.sqrt(squares / freedom) if freedom else math.nan
+
+
+def detectable_difference(
+    deviation: float, rows: int, seeds: int, control: int, power: float = 0.8
+) -> float:
+    """Smallest true difference of a row that Dunnett's test of a table finds with this power.
+
+    Args:
+        deviation: of the scores of one row over its seeds.
+        rows: number of them, without the control.
+        seeds: of each row, at least 2.
+        control: seeds of the full model.
+        power: probability that the interval of the row leaves out zero.
+    """
+    example = list(range(seeds))  # the factor of the intervals depends on the sizes alone
+    groups = [*[example] * rows, list(range(control))]
+    (_, half), *_ = dunnett_intervals(groups[:-1], groups[-1])
+    per_deviation = math.sqrt(1 / seeds + 1 / control)
+    factor = half / (pooled_deviation(groups) * per_deviation)
+    freedom = rows * (seeds - 1) + control - 1
+
+    def missing(shift: float) -> float:
+        return float(stats.nct.sf(factor, freedom, shift)) - power
+
+    return deviation * per_deviation * float(optimize.brentq(missing, 0, 20))
+
+
+def video_half_width(differences: Sequence[float], videos: int) -> float:
+    """Half the 95 % interval of a mean difference that the choice of so many videos alone leaves.
+
+    Args:
+        differences: score of one network minus that of another on each of many videos.
+        videos: that are to be scored.
+    """
+    factor = stats.t.ppf((1 + LEVEL) / 2, videos - 1)
+    return float(factor * np.std(differences, ddof=1) / math.sqrt(videos))
 
 
 def plus_minus(mean: float, half_width: float = math.inf, sign: str = "") -> str:

@@ -28,7 +28,7 @@ from tagvis_lite.config import SECTIONS
 from tagvis_lite.data.davis import write_davis
 from tagvis_lite.data.toy import CATEGORIES, ToyConfig, toy_split
 from tagvis_lite.data.youtube_vis import write_youtube_vis
-from tagvis_lite.study import ablation, speed
+from tagvis_lite.study import runner, speed
 
 EXAMPLES = int(os.environ.get("TAGVIS_RANDOM_WORDS", "200"))
 # The first two fetch or render much; the last runs for minutes by design.
@@ -159,7 +159,7 @@ def test_a_command_line_succeeds_or_is_refused_in_so_many_words(
     words: list[str], here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "train", trained)
-    monkeypatch.setattr(ablation, "ablate", refused)
+    monkeypatch.setattr(runner, "ablate", refused)
     monkeypatch.setattr(speed, "profile_inference", lambda *_, **__: "")
     code, said = run(words, here)
     assert code in (0, 1, 2), said

@@ -64,6 +64,17 @@ def test_dilation_gives_torchvisions_own_features_at_every_fourth_frame(blocks: 
             assert torch.allclose(features[:, :, ::4], expected, atol=1e-4) == dilated
 
 
+def test_without_temporal_convolutions_it_sees_seven_frames() -> None:
+    """Stem and layer1 reach one frame and two to either side; layer2 and layer3 none."""
+    torch.manual_seed(0)
+    encoder = Encoder((4, 4, 4), (1, 1, 1), temporal_convolutions=False).eval()
+    frames = torch.randn(1, 3, 16, 32, 32, requires_grad=True)
+    encoder(frames)[:, :, 8].sum().backward()
+    assert frames.grad is not None
+    reached = frames.grad.abs().sum(dim=(0, 1, 3, 4)).nonzero().flatten().tolist()
+    assert reached == list(range(5, 12))
+
+
 @pytest.mark.parametrize("pool", [1, 2])
 def test_is_torchvisions_network_with_temporal_strides_of_one(
     torchvision_model: VideoResNet, pool: int

@@ -1,4 +1,4 @@
-"""Table III as configurations: complete, resumable, compared at equal budget only."""
+"""Tables as configurations and their runs: complete, resumable, compared at equal budget only."""
 
 from __future__ import annotations
 
@@ -11,29 +11,57 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from tagvis_lite.__main__ import main
 from tagvis_lite.config import TOY, Config, config_to_dict
-from tagvis_lite.study import ablation
+from tagvis_lite.data.toy_strata import STRATA
+from tagvis_lite.runs import load_network
+from tagvis_lite.study import ablation, runner
 from tagvis_lite.study.ablation import (
-    READINGS,
+    EXPERIMENTS,
     TABLE_3,
+    TABLES,
     Row,
-    ablate,
     markdown,
     read_results,
 )
+from tagvis_lite.study.runner import Run, ablate, plan
 
-BUDGET = replace(TOY, train=replace(TOY.train, steps=1, batch_size=1, validate_every=1))
+BUDGET = replace(
+    TOY,
+    model=replace(TOY.model, bottleneck_channels=16, feature_channels=16, head_channels=8),
+    train=replace(TOY.train, steps=2, batch_size=1, validate_every=1),
+)
 FULL, SPECTRA = TABLE_3[0], TABLE_3[1]
+
+
+def planned(out: Path, config: Config = BUDGET) -> list[Run]:
+    return plan(config, out, [FULL], [0], videos=2, stratum_videos=1)
 
 
 def test_rows_are_distinct_changes_of_one_model() -> None:
     assert len(TABLE_3) == 12
-    for rows in (TABLE_3, READINGS):
-        assert rows[0].apply(TOY) == TOY
+    for name, rows in TABLES.items():
+        assert (rows[0].apply(TOY) == TOY) == (name != "temporal")
         assert len({row.apply(TOY) for row in rows}) == len({row.name for row in rows}) == len(rows)
     kept = {row.name: row.apply(TOY) for row in TABLE_3}
     assert kept["spectra"].loss == replace(TOY.loss, spectra=0.0)
     assert kept["self-attention"].model == replace(TOY.model, feature_branch="identity")
+
+
+def test_every_experiment_is_commands_that_the_command_line_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[Run] = []
+    monkeypatch.setattr(runner, "ablate", lambda runs, _: made.extend(runs) or [])
+    monkeypatch.setattr(ablation, "markdown", lambda _: "")
+    for experiment in EXPERIMENTS:
+        for command in experiment.commands:
+            main(command.split()[1:])
+    assert {run.out.name for run in made} == {experiment.name for experiment in EXPERIMENTS}
+    table_3 = [run for run in made if run.out.name == "table-3"]
+    seeds = {row.name: {r.config.train.seed for r in table_3 if r.row is row} for row in TABLE_3}
+    assert [len(seeds[row.name]) for row in TABLE_3] == [14] + [4] * 11
+    assert {run.config.train.steps for run in made} == {1800, 12000}
 
 
 def test_numbers_of_the_paper_are_consistent() -> None:
@@ -47,15 +75,23 @@ def test_numbers_of_the_paper_are_consistent() -> None:
 @pytest.fixture(scope="module")
 def one_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("ablation")
-    (path,) = ablate(BUDGET, out, [FULL], seeds=1)
+    (path,) = ablate(planned(out))
     return path
 
 
 def test_a_run_leaves_one_file_with_its_origin(one_run: Path) -> None:
     assert one_run.name == "full-0.json"
-    assert [path.name for path in one_run.parent.iterdir()] == ["full-0.json"]
+    left = {path.name for path in one_run.parent.iterdir()}
+    assert left == {"full-0.json", "full-0.safetensors"}
     result = json.loads(one_run.read_text())
-    assert 0 <= result["scores"]["J&F-Mean"] <= 1
+    assert list(result["parts"]) == ["test", *STRATA]
+    for parts in result["parts"].values():
+        assert {"count_error", "foreground_iou", "places", "order"} <= set(parts)
+        assert parts["jf"]["as it is"] == parts["table"]["J&F-Mean"]
+    assert result["scores"] == result["parts"]["test"]["table"]
+    assert len(result["parts"]["test"]["by_video"]) == result["test_videos"] == 2
+    assert list(result["curve"]) == ["1", "2"]
+    assert load_network(one_run.with_suffix(".safetensors"))[1] == BUDGET
     assert result["config"] == json.loads(json.dumps(config_to_dict(BUDGET)))
     assert {"revision", "torch", "date"} <= set(result["provenance"])
 
@@ -67,8 +103,8 @@ def test_runs_that_are_there_are_not_made_again(
         raise AssertionError("nothing was to be run")
 
     before = one_run.read_bytes()
-    monkeypatch.setattr(ablation, "run_one", forbidden)
-    assert list(ablate(BUDGET, one_run.parent, [FULL], seeds=1)) == []
+    monkeypatch.setattr(runner, "run_one", forbidden)
+    assert list(ablate(planned(one_run.parent))) == []
     assert one_run.read_bytes() == before
 
 
@@ -79,20 +115,26 @@ def test_a_run_that_is_older_than_a_field_of_the_config_counts(
     del result["config"]["train"]["channels_last"]
     (tmp_path / one_run.name).write_text(json.dumps(result))
     (tmp_path / "full-1.json").write_bytes(one_run.read_bytes())
-    assert list(ablate(BUDGET, tmp_path, [FULL], seeds=1)) == []
+    assert list(ablate(planned(tmp_path))) == []
     assert read_results(tmp_path, [FULL])[0].seeds == 2
 
 
 def test_a_run_of_another_config_is_refused(one_run: Path) -> None:
     other = replace(BUDGET, loss=replace(BUDGET.loss, margin=2.0))
-    with pytest.raises(ValueError, match=r"full-0\.json is a run of another config"):
-        list(ablate(other, one_run.parent, [FULL], seeds=1))
+    with pytest.raises(
+        ValueError, match=r"full-0\.json is .* other settings .*margin: 3\.0, now 2"
+    ):
+        list(ablate(planned(one_run.parent, other)))
+    with pytest.raises(ValueError, match="test_videos: 2, now 3"):
+        list(ablate([replace(planned(one_run.parent)[0], videos=3)]))
+    sooner = replace(BUDGET, train=replace(BUDGET.train, validate_every=2))
+    assert list(ablate(planned(one_run.parent, sooner))) == []
 
 
-@pytest.mark.parametrize(("seeds", "jobs"), [(0, 1), (1, 0)])
-def test_no_seed_or_no_job_is_refused(tmp_path: Path, seeds: int, jobs: int) -> None:
-    with pytest.raises(ValueError, match="must be 1 or more"):
-        list(ablate(BUDGET, tmp_path, [FULL], seeds=seeds, jobs=jobs))
+def test_no_run_or_no_job_is_refused(tmp_path: Path) -> None:
+    for runs, jobs in (([], 1), (planned(tmp_path), 0)):
+        with pytest.raises(ValueError, match="must be 1 or more"):
+            list(ablate(runs, jobs))
 
 
 def write_result(out: Path, row: Row, seed: int, score: float, config: Config = TOY) -> None:

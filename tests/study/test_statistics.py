@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tagvis_lite.study.statistics import (
+    detectable_difference,
     dunnett_intervals,
     mean_interval,
     plus_minus,
+    pooled_deviation,
+    video_half_width,
     welch_interval,
 )
 
@@ -56,6 +59,28 @@ def test_all_intervals_of_a_table_hold_nineteen_times_of_twenty() -> None:
     t = np.abs(means - rng.normal(size=(40_000, 1)) / np.sqrt(14)).max(1)
     t /= np.sqrt(rng.chisquare(46, 40_000) / 46 * (1 / 4 + 1 / 14))
     assert abs((t < factor).mean() - 0.95) < 0.004
+
+
+def test_a_detectable_difference_is_found_four_times_of_five() -> None:
+    """Simulated with eleven rows of 4 seeds, one of which differs, against 14 of the full model."""
+    shift, rng, tables = detectable_difference(0.7, 11, 4, 14), np.random.default_rng(0), 4000
+    assert shift == pytest.approx(1.5, abs=0.1)
+    rows, control = rng.normal(size=(tables, 11, 4)), rng.normal(size=(tables, 14))
+    squares = 3 * rows.var(axis=2, ddof=1).sum(axis=1) + 13 * control.var(axis=1, ddof=1)
+    error = np.sqrt(squares / 46 * (1 / 4 + 1 / 14))
+    example = [[0.0, 1.0, 2.0, 3.0]] * 11, list(range(14))
+    half = dunnett_intervals(*example)[0][1]
+    factor = half / (pooled_deviation([*example[0], example[1]]) * np.sqrt(1 / 4 + 1 / 14))
+    t = (rows[:, 0].mean(1) + shift / 0.7 - control.mean(1)) / error
+    assert (t > factor).mean() == pytest.approx(0.8, abs=0.02)
+
+
+def test_few_videos_are_an_interval_of_their_own() -> None:
+    rng = np.random.default_rng(1)
+    pool = rng.normal(3, 10, 400)
+    means = np.array([rng.choice(pool, 30).mean() for _ in range(4000)])
+    half = video_half_width(list(pool), 30)
+    assert (np.abs(means - pool.mean()) < half).mean() == pytest.approx(0.955, abs=0.015)
 
 
 @pytest.mark.parametrize(
