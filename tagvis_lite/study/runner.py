@@ -22,6 +22,7 @@ from typing import Any, Literal
 from tagvis_lite.config import Config, config_from_dict, config_to_dict
 from tagvis_lite.runs import differences, read_json, write_json
 from tagvis_lite.study.ablation import Row
+from tagvis_lite.video import Video
 
 VALIDATION = 16
 """Toy videos of the curve."""
@@ -156,14 +157,16 @@ def _score(run: Run, network: Any) -> dict[str, dict[str, Any]]:
     from tagvis_lite.data.toy_strata import strata
     from tagvis_lite.study.oracles import score_parts
 
-    test = toy_split("test", run.videos, ToyConfig(num_frames=run.config.data.clip_frames))
-    sets = {"test": test, **(strata(run.stratum_videos) if run.stratum_videos else {})}
+    config = ToyConfig(num_frames=run.config.data.clip_frames)
+    sets: dict[str, Sequence[Video]] = {"test": toy_split("test", run.videos, config)}
+    if run.stratum_videos:
+        sets.update(strata(run.stratum_videos).items())
     return {name: score_parts(network, held, run.config).as_dict() for name, held in sets.items()}
 
 
 def _is_done(run: Run) -> bool:
     """Whether the result is there; refuses a folder with one of other settings before any work."""
-    from tagvis_lite.training import MAY_CHANGE
+    from tagvis_lite.training.loop import MAY_CHANGE
 
     may_change = {f"config.{name}" for name in MAY_CHANGE - {"train.batch_size", "train.precision"}}
     if not run.result.exists():
