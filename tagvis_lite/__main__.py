@@ -21,6 +21,7 @@ COMMANDS = {
     "data composite": ("data.composite", "make multi-instance videos out of real sequences"),
     "check": ("check.check", "find everything that other commands would refuse"),
     "train": ("train.train", "train a network, or go on with a run that was stopped"),
+    "tune": ("tune.tune", "find the thresholds that suit a network, on held-out videos"),
     "predict": ("predict.predict", "find and follow the instances of videos"),
     "evaluate davis": ("evaluate.evaluate_davis", "J, F and J&F of a folder of palette PNGs"),
     "evaluate youtube-vis": ("evaluate.evaluate_youtube_vis", "AP and AR of a results.json"),
