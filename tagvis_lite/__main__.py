@@ -30,6 +30,7 @@ COMMANDS = {
     "export": ("export.export_command", "write a checkpoint as one ONNX file"),
     "profile": ("study.profile", "count a network's operations, and time it"),
     "ablate": ("study.ablate", "train every row of Table III on toy videos"),
+    "reproduce": ("reproduce.reproduce", "the paper's tables on your own data, row by row"),
     "lessons": ("lessons.lessons", "put the lessons beside your own work"),
     "notebooks": ("notebooks.notebooks", "run the lessons, and write an index of their results"),
 }

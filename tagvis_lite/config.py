@@ -228,8 +228,9 @@ class TrainConfig(Ranged):
     and as many as there are cores, 8 at most, for a GPU."""
     learning_rate: Annotated[float, Range(above=0)] = 1e-4
     """Learning rate of Adam; with `one_cycle` the largest one."""
-    schedule: Literal["constant", "one_cycle"] = "constant"
-    """`one_cycle` warms up over a tenth of the steps and then falls to 0 along a cosine."""
+    schedule: Literal["constant", "warm_up", "one_cycle"] = "constant"
+    """`warm_up` rises over a tenth of the steps, 200 at most, and stays; `one_cycle` falls to 0
+    along a cosine after it."""
     weight_decay: Weight = 0.0
     """L2 penalty of Adam."""
     clip_gradient: Annotated[float, Range(above=0)] | None = None
@@ -237,6 +238,19 @@ class TrainConfig(Ranged):
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Arithmetic of the network; the loss is in float32 always. `auto` is bfloat16 where the
     processor has instructions for it (D20)."""
+    average: Annotated[float, Range(at_least=0, below=1)] = 0.0
+    """Above 0, a running mean of the weights is validated and kept instead of the last ones; it
+    retains this share of itself at every step, such as 0.999 (D28)."""
+    encoder_rate: Weight = 1.0
+    """Learning rate of the encoder, as a share of `learning_rate` (D28)."""
+    frozen_statistics: bool = False
+    """Batch norm of the encoder keeps the statistics that it starts with (D28)."""
+    best_by: Literal["J&F", "AP"] = "J&F"
+    """Score of the validations by which the best weights are chosen; AP sees classes (D28)."""
+    tf32: bool = False
+    """Let a GPU round the factors of float32 products to 10 bits: faster, less exact (D28)."""
+    deterministic: bool = False
+    """Use algorithms that give the same bits in every run, also on a GPU: slower (D28)."""
     channels_last: bool = True
     """Keep activations in the memory layout that convolutions are fastest in."""
     seed: Annotated[int, Range(at_least=0, at_most=2**32 - 1)] = 0

@@ -455,6 +455,9 @@ def test_one_cycle_is_a_linear_warm_up_and_a_cosine_to_zero(total: int, peak: fl
         optimizer.step()
         cosine.step()
     assert rates[-1] == pytest.approx(0, abs=1e-12)
+    stays = TrainConfig(learning_rate=peak, schedule="warm_up")
+    expected = [*rates[:warm_up], *[peak] * (total - warm_up)]
+    assert [learning_rate(stays, step, total) for step in range(1, total + 1)] == expected
 
 
 def test_the_schedule_reaches_the_optimiser(straight: Path) -> None:

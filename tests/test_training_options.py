@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import shutil
 from dataclasses import replace
@@ -16,16 +17,19 @@ from tiny_network import TINY
 
 from tagvis_lite.config import Config
 from tagvis_lite.data.toy import ToyConfig, toy_split
-from tagvis_lite.runs import load_state
-from tagvis_lite.training import train
+from tagvis_lite.evaluation.youtube_vis import evaluate_tracks
+from tagvis_lite.inference import predict_video
+from tagvis_lite.model.network import TagVIS
+from tagvis_lite.runs import load_network, load_state
+from tagvis_lite.training import loop, train
 
 SMALL = replace(TINY, loss=replace(TINY.loss, pixels_per_instance=8))
 STEPS = 3
 
 
 def config(**fields: Any) -> Config:
-    train = replace(SMALL.train, steps=STEPS, batch_size=2, validate_every=STEPS, **fields)
-    return replace(SMALL, train=train)
+    usual = {"steps": STEPS, "batch_size": 2, "validate_every": STEPS}
+    return replace(SMALL, train=replace(SMALL.train, **{**usual, **fields}))
 
 
 def run(out: Path, **fields: Any) -> Path:
@@ -88,3 +92,91 @@ def test_the_table_has_a_row_per_line(plain: Path) -> None:
     assert len(rows) == len(lines) == STEPS + 1
     for row, line in zip(rows, lines, strict=True):
         assert {k: float(v) for k, v in row.items() if v} == line
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    return load_network(out / "best.safetensors")[0].state_dict()
+
+
+def test_the_weights_that_are_kept_are_the_running_mean(tmp_path: Path) -> None:
+    """Of the states after each step, and after a resume; the training itself does not see it."""
+    every = {"validate_every": 1, "save_every": 1, "keep": STEPS}
+    plain, averaged = run(tmp_path / "plain", **every), tmp_path / "averaged"
+    with pytest.MonkeyPatch.context() as patch:
+        leave_after(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            run(averaged, **every, average=0.75)
+    run(averaged, **every, average=0.75)
+    states = [load_state(plain / f"state-{k:08d}.pt")["network"] for k in range(1, STEPS + 1)]
+    torch.testing.assert_close(load_state(averaged / "last.pt")["network"], states[-1])
+    means = dict(states[0])
+    for state in states[1:]:
+        means = {name: 0.75 * old + 0.25 * state[name] for name, old in means.items()}
+    kept = load_state(averaged / "last.pt")["average"]
+    for name, mean in means.items():
+        if kept[f"module.{name}"].is_floating_point():
+            torch.testing.assert_close(kept[f"module.{name}"], mean)
+    best = load_state(averaged / "last.pt")["best_step"]
+    assert best >= 1
+    differs = [not torch.equal(weights(averaged)[k], weights(plain)[k]) for k in weights(plain)]
+    assert best == 1 or any(differs)
+
+
+def leave_after(patch: pytest.MonkeyPatch, steps: int) -> None:
+    step, count = loop.step, itertools.count(1)
+
+    def left(*arguments: Any) -> Any:
+        if next(count) > steps:
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    patch.setattr(loop, "step", left)
+
+
+def test_the_encoder_has_a_rate_and_statistics_of_its_own(plain: Path, tmp_path: Path) -> None:
+    """At a rate of 0 its weights stay as they were drawn, and so do its frozen statistics."""
+    out = run(tmp_path / "run", encoder_rate=0.0, frozen_statistics=True)
+    torch.manual_seed(0)
+    drawn = TagVIS(SMALL.model).state_dict()
+    state = load_state(out / "last.pt")["network"]
+    for name, value in state.items():
+        if name.startswith("encoder."):
+            assert torch.equal(value, drawn[name]), name
+        elif "running" in name:
+            assert not torch.equal(value, drawn[name]), name
+
+
+def test_deterministic_and_tf32_are_switched_and_switched_back(
+    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[object, ...]] = []
+    step = loop.step
+
+    def states() -> tuple[object, ...]:
+        return (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.get_float32_matmul_precision(),
+            torch.backends.cudnn.allow_tf32,
+        )
+
+    def noted(*arguments: Any) -> Any:
+        seen.append(states())
+        return step(*arguments)
+
+    monkeypatch.setattr(loop, "step", noted)
+    before = states()
+    out = run(tmp_path / "run", deterministic=True, tf32=True)
+    assert set(seen) == {(True, "high", True)}
+    assert states() == before
+    assert losses(out) == losses(plain)
+
+
+def test_the_best_weights_may_be_those_of_the_best_ap(tmp_path: Path) -> None:
+    """On toy videos, which have classes: the AP of the log is that of the tracks."""
+    out = run(tmp_path / "run", best_by="AP")
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    toy = toy_split("validation", 1, ToyConfig(size=(32, 32), num_frames=6))[:]
+    network, chosen = load_network(out / "best.safetensors")
+    tracks = [predict_video(network, video, chosen) for video in toy]
+    assert rows[-1]["AP"] == pytest.approx(evaluate_tracks(toy, tracks).AP, nan_ok=True)
+    assert load_state(out / "last.pt")["best_score"] == rows[-1]["AP"]

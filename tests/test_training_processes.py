@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -29,6 +32,8 @@ from tagvis_lite.training import train
 
 CLIPS, STEPS, HALF = 2, 4, 2
 VIDEOS = 3  # an epoch ends amid a step
+TOUCHES = 100
+"""About how often a run touches its files."""
 UNDETERMINED = {
     f"{layer}.{name}"
     for layer in ("bottleneck.expand", "tag_generator.layers", "decoder.layers")
@@ -119,6 +124,48 @@ def test_the_number_of_processes_changes_no_result(name: str, folders: Path) -> 
             assert second[key] == pytest.approx(first[key], rel=1e-3), (first["step"], key)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
+def test_two_processes_killed_at_any_moment_end_as_if_never_killed(folders: Path) -> None:
+    """The first process dies as it touches a file of the run; TAGVIS_KILLS sets how often.
+
+    The second must not live on. SIGTERM lets both leave together, after a step that is saved.
+    """
+    random.seed(0)
+    codes = []
+    moments = [random.randint(1, TOUCHES) for _ in range(int(os.environ.get("TAGVIS_KILLS", "2")))]
+    for number, moment in enumerate([*moments, 0]):
+        kill = (signal.SIGKILL, signal.SIGTERM)[number % 2]
+        command = [sys.executable, __file__, folders, str(moment), str(int(kill))]
+        child = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
+        codes.append(child.returncode)
+        assert child.returncode in (0, -signal.SIGKILL, 128 + signal.SIGTERM), child.stderr[-2000:]
+    assert codes[-1] == 0
+    assert any(codes[:-1])
+    expected, got = (load_state(folders / name / "last.pt") for name in ("two", "killed"))
+    for part in ("network", "optimizer"):
+        states = [state[part].get("state", state[part]) for state in (expected, got)]
+        torch.testing.assert_close(states[1], states[0], rtol=0, atol=0)
+    assert got["step"] == expected["step"] == STEPS
+
+
+def killed(root: Path, moment: int, number: int) -> None:
+    """What its child does: train, and get a signal at the n-th touch of a file of the run."""
+    touches = itertools.count(1)
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        of_files = event == "open" or event.startswith("os.")
+        if (
+            of_files
+            and any(str(each).startswith(str(root / "killed")) for each in arguments)
+            and next(touches) == moment
+        ):
+            os.kill(os.getpid(), number)
+
+    if "LOCAL_RANK" not in os.environ:
+        sys.addaudithook(hook)
+    run(root / "killed", 2, save_every=1)
+
+
 def test_another_number_of_clips_a_step_is_no_resume(folders: Path) -> None:
     with pytest.raises(ValueError, match=r"differs in train\.accumulate: 1, now 2"):
         run(folders / "two", 1, accumulate=2)
@@ -152,4 +199,7 @@ def test_a_step_takes_the_same_clips_however_they_are_shared(
 
 
 if __name__ == "__main__":
-    two_processes(Path(sys.argv[1]))
+    if len(sys.argv) > 2:
+        killed(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    else:
+        two_processes(Path(sys.argv[1]))

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from tagvis_lite.checkpoint import read_header, weights_file
-from tagvis_lite.config import PROFILES, Config, config_from_dict, config_to_dict
+from tagvis_lite.config import PROFILES, TOY, Config, config_from_dict, config_to_dict
 
 Root = Annotated[
     Positional[Path], arg(metavar="ROOT", help="root of a data set, of DAVIS or YouTube-VIS.")
@@ -77,14 +77,15 @@ def starting_values(command: Callable[..., Any], words: Sequence[str]) -> dict[s
     """Values of a command's options that other options on the same command line decide."""
     options = inspect.signature(command).parameters
     if "fields" in options:
-        return {"fields": _starting_config(words)}
+        own = options["fields"].default
+        return {"fields": _starting_config(words, own if isinstance(own, Config) else TOY)}
     if "inference" in options:
         weights = weights_file(_value(words, "--checkpoint"))
         return {"inference": read_header(weights)[0].inference}
     return {}
 
 
-def _starting_config(words: Sequence[str]) -> Config:
+def _starting_config(words: Sequence[str], otherwise: Config) -> Config:
     """`--from`, `--config` or `--profile`: the values that all other fields start from."""
     file, profile = _value(words, "--config"), _value(words, "--profile")
     if file is not None:
@@ -94,7 +95,7 @@ def _starting_config(words: Sequence[str]) -> Config:
     weights = _value(words, "--from")
     if weights is not None:
         return read_header(weights_file(weights))[0]
-    return PROFILES["toy"]
+    return otherwise
 
 
 def _value(words: Sequence[str], option: str) -> str | None:

@@ -8,9 +8,11 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import fields as fields_of
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 from tyro.conf import arg
 
 from tagvis_lite.checkpoint import read_header, weights_file
@@ -29,6 +31,7 @@ if TYPE_CHECKING:  # torch takes seconds, and help needs none of it
 
     from tagvis_lite.data.find import TrainingData
     from tagvis_lite.model.network import TagVIS
+    from tagvis_lite.video import Tracks, Video
 
 
 def train(
@@ -93,14 +96,32 @@ def train(
             network=network,
             categories=source.categories,
             extend=extend,
+            show=partial(_write_example, out / "examples"),
         )
     except NonFiniteLossError:
         if not fabric.is_global_zero:  # the first process says it for all
             raise SystemExit(2) from None
         raise
     if fabric.is_global_zero:
-        score = f"validation J&F {100 * result.best_score:.1f} at step {result.best_step}"
+        best = f"{run.train.best_by} {100 * result.best_score:.1f}"
+        score = f"validation {best} at step {result.best_step}"
         print(f"{result.weights}: {score}")
+
+
+def _write_example(folder: Path, step: int, video: Video, tracks: Tracks) -> None:
+    """Four frames of a validation video with what was found in them, side by side."""
+    from tagvis_lite.clips import spread_indices
+    from tagvis_lite.data.images import write_jpeg
+    from tagvis_lite.views.overlay import overlay
+
+    path = folder / f"{video.name}-{step:08d}.jpg"
+    frames = spread_indices(len(video), 4).tolist()
+    shown = [overlay(video.read_frames([t])[0], tracks.ids[t]) for t in frames]
+    try:
+        folder.mkdir(exist_ok=True)
+        write_jpeg(path, np.concatenate(shown, axis=1))
+    except OSError as error:
+        warnings.warn(f"no example of step {step}, the run goes on: {error}", stacklevel=2)
 
 
 def _fabric(config: Config, device: str, devices: int, nodes: int, strategy: str) -> Fabric:

@@ -51,7 +51,9 @@ def tune(
     own = config.inference
     tried = product(foreground, bandwidth, prominence, min_area or (own.min_area,))
     names = ("foreground", "bandwidth", "prominence", "min_area")
-    settings = [replace(own, **dict(zip(names, map(float, some), strict=True))) for some in tried]
+    settings = [
+        replace(own, foreground=a, bandwidth=b, prominence=c, min_area=d) for a, b, c, d in tried
+    ]
     settings = list(dict.fromkeys([own, *settings]))
     refuse(
         truth_problems(videos)

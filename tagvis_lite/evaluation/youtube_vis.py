@@ -120,7 +120,7 @@ def evaluate_tracks(videos: Sequence[Video], tracks: Sequence[Tracks]) -> Youtub
         raise ValueError(f"expected tracks of each video once; look at {wrong or sorted(by_name)}")
     groups: dict[int, list[Group]] = defaultdict(list)
     for video in videos:
-        for category, group in _groups_of_label_maps(video, by_name[video.name]):
+        for category, group in groups_of_label_maps(video, by_name[video.name]):
             groups[category].append(group)
     return score_groups(groups, {category: str(category) for category in sorted(groups)})
 
@@ -220,7 +220,7 @@ def _mean_area(areas: Sequence[float | None] | np.ndarray) -> float:
     return float(seen.mean()) if len(seen) else 0.0
 
 
-def _groups_of_label_maps(video: Video, tracks: Tracks) -> Iterator[tuple[int, Group]]:
+def groups_of_label_maps(video: Video, tracks: Tracks) -> Iterator[tuple[int, Group]]:
     """Groups of all categories of a video, from one contingency table of its label maps."""
     if video.ids is None:
         raise ValueError(f"video {video.name!r} has no label maps to score against")

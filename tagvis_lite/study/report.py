@@ -22,6 +22,7 @@ from tagvis_lite.evaluation.tables import markdown_table
 from tagvis_lite.study.ablation import READINGS, TABLE_3, Row, read_results
 from tagvis_lite.study.figures import figures
 from tagvis_lite.study.provenance import require_checkout
+from tagvis_lite.study.reproduction import own_row
 from tagvis_lite.study.statistics import Interval, dunnett_intervals, plus_minus, welch_interval
 from tagvis_lite.views.figures import save
 
@@ -278,7 +279,7 @@ def _benchmark(data: str, claims: Sequence[tuple[str, ...]], columns: Sequence[s
     ]
     toy = f"{card['test_videos']} toy videos"
     rows = [(method, uses, data, "the paper", *values) for method, uses, *values in claims]
-    rows.append(("this project", "Kinetics-400", data, NOT_RUN, *["-"] * len(columns)))
+    rows.append(own_row(data, columns))
     rows.append(("this project", "no pre-training", toy, f"{origin} {train['seed']}", *measured))
     names = ("method", "uses", "data", "origin", *columns)
     return [dict(zip(names, row, strict=True)) for row in rows]

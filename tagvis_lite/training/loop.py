@@ -20,12 +20,12 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -33,6 +33,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy, SingleDeviceStrategy
 from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from tagvis_lite.clips import (
     ClipDataset,
@@ -43,40 +44,30 @@ from tagvis_lite.clips import (
     total_steps,
 )
 from tagvis_lite.config import Config, TrainConfig, config_to_dict
-from tagvis_lite.evaluation.davis import DavisScores, SequenceScores, sequence_scores
-from tagvis_lite.inference import predict_video
 from tagvis_lite.losses import overall_loss
-from tagvis_lite.model.cpu_sync_batch_norm import convert_to_cpu_sync
 from tagvis_lite.model.network import TagVIS
 from tagvis_lite.runs import (
-    agreed_signals,
     check_run,
-    clear_errors,
     fingerprint,
     load_state,
     open_run,
     save_network,
     save_state,
-    stop_signals,
     weights_fingerprint,
     write_json,
 )
 from tagvis_lite.training.log import TrainingLog
-from tagvis_lite.video import Clip, Prediction, Video
+from tagvis_lite.training.set_up import (
+    arithmetic,
+    check_training,
+    chosen_precision,
+    set_up,
+    training_mode,
+)
+from tagvis_lite.training.stop import agreed_signals, clear_errors, stop_signals
+from tagvis_lite.training.validation import validate
+from tagvis_lite.video import Clip, Prediction, Tracks, Video
 
-__all__ = [
-    "NonFiniteLossError",
-    "TrainingResult",
-    "check_training",
-    "chosen_precision",
-    "learning_rate",
-    "step",
-    "total_steps",
-    "train",
-    "validate",
-]
-
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 MAX_WARM_UP = 200
 MAY_CHANGE = {
     f"train.{name}"
@@ -177,32 +168,16 @@ def _non_finite(terms: dict[str, float], clip: Clip, fabric: Fabric) -> NonFinit
 
 
 def learning_rate(config: TrainConfig, step: int, total: int) -> float:
-    """Learning rate of a step counted from 1: constant, or a warm-up and a cosine down to 0."""
+    """Learning rate of a step counted from 1: constant, maybe after a warm-up, or a cosine to 0."""
     if config.schedule == "constant":
         return config.learning_rate
     warm_up = max(1, min(MAX_WARM_UP, round(0.1 * total)))
     if step <= warm_up:
         return config.learning_rate * step / warm_up
+    if config.schedule == "warm_up":
+        return config.learning_rate
     progress = (step - warm_up) / max(1, total - warm_up)
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-
-
-def chosen_precision(config: TrainConfig, device: torch.device | str | None = None) -> Precision:
-    """`train.precision`, and for 'auto' bfloat16 where the device has instructions for it.
-
-    Args:
-        config: of the run.
-        device: None is what Fabric chooses: cuda where there is one, or else the CPU.
-    """
-    if config.precision != "auto":
-        return config.precision
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    kind = torch.device(device).type
-    if kind == "cuda":
-        return "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
-    cpu = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bf16-mixed" if kind == "cpu" and cpu else "32-true"
 
 
 # ---------------------------------------------------------------- a run
@@ -217,18 +192,6 @@ class TrainingResult:
     weights: Path
 
 
-class _Outputs(nn.Module):
-    """The network with a tuple for output, which is what Fabric's strategies can follow."""
-
-    def __init__(self, network: TagVIS) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, frames: Tensor) -> tuple[Tensor, Tensor | None]:
-        prediction: Prediction = self.network(frames)
-        return prediction.tags, prediction.semantic_logits
-
-
 def train(
     config: Config,
     videos: Sequence[Video],
@@ -239,6 +202,7 @@ def train(
     network: TagVIS | None = None,
     categories: Mapping[int, str] | None = None,
     extend: bool = False,
+    show: Callable[[int, Video, Tracks], object] | None = None,
 ) -> TrainingResult:
     """Train a network, or go on with the run in `out`.
 
@@ -255,6 +219,7 @@ def train(
         network: start from these weights (fine-tuning) instead of random ones; trained in place.
         categories: name of each class, to be kept with the weights.
         extend: go on with a run that was to have fewer steps.
+        show: gets the step, a video and its tracks, of some videos of each validation.
 
     Raises:
         ValueError: no videos, videos without label maps, a network of another config, `out` holds
@@ -289,13 +254,20 @@ def train(
         fabric.launch()
     except TypeError as error:  # what Fabric raises where processes are forked or spawned
         raise ValueError("processes of this strategy start from a function: use ddp") from error
-    model, optimizer = _set_up(network, config.train, fabric)
+    model, optimizer = set_up(network, config.train, fabric)
+    average = None
+    if config.train.average:
+        decay = get_ema_multi_avg_fn(config.train.average)
+        average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
+    judged: TagVIS = average.module if average else network  # type: ignore[assignment]
     done, validated, best_score, best_step = 0, 0, -math.inf, 0
     if state is not None:
         try:
             network.load_state_dict(state["network"])
             optimizer.load_state_dict(state["optimizer"])
             fabric.strategy.precision.load_state_dict(state["precision"])
+            if average is not None:
+                average.load_state_dict(state["average"])
             done, validated = state["step"], state["validated"]
             best_score, best_step = state["best_score"], state["best_step"]
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -330,6 +302,7 @@ def train(
                 "validated": validated,
                 "network": network.state_dict(),
                 "optimizer": optimizer.state_dict(),
+                "average": None if average is None else average.state_dict(),
                 "precision": fabric.strategy.precision.state_dict(),
                 "best_score": best_score,
                 "best_step": best_step,
@@ -343,21 +316,24 @@ def train(
     )
     if done >= total and validated == done:
         say(f"{out}: finished already")
-    network.train()
+    training_mode(network, config.train)
     saved, batches = time.monotonic(), iter(loader)
-    with closing(log), stop_signals() as asked, clear_errors(fabric):
+    with closing(log), arithmetic(config.train), stop_signals() as asked, clear_errors(fabric):
         while True:
             if done > validated and (done % config.train.validate_every == 0 or done >= total):
                 save()
-                scores = validate(network, validation, config, fabric.device, fabric)
+                examples = partial(show, done) if show else None
+                scores = validate(judged, validation, config, fabric.device, fabric, examples)
                 found = {"J&F": scores.jf_mean, "J": scores.j_mean, "F": scores.f_mean}
+                if scores.ap is not None:
+                    found["AP"] = scores.ap
                 log.validation(done, found)
                 validated = done
-                if scores.jf_mean > best_score:
-                    best_score, best_step = scores.jf_mean, done
+                if found[config.train.best_by] > best_score:
+                    best_score, best_step = found[config.train.best_by], done
                     if fabric.is_global_zero:
                         save_network(
-                            out / "best.safetensors", network, config, categories=categories
+                            out / "best.safetensors", judged, config, categories=categories
                         )
                 save()
                 saved = time.monotonic()
@@ -366,12 +342,14 @@ def train(
             numbers, clip = next(batches)
             rate = learning_rate(config.train, done + 1, total)
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group.get("share", 1.0)
             generators = [clip_generator(config.train.seed, n) for n in numbers]
             try:
                 terms = step(model, optimizer, clip, config, generators, fabric)
             except NonFiniteLossError as error:
                 raise NonFiniteLossError(f"step {done + 1}: {error}") from None
+            if average is not None:
+                average.update_parameters(network)
             done += 1
             log.step(done, terms, rate)
             signals = agreed_signals(asked, fabric, done)
@@ -387,68 +365,3 @@ def train(
                 say(f"{out}: stopped at step {done}, the state is saved: start it again to go on")
                 raise SystemExit(128 + signal.SIGTERM)
     return TrainingResult(best_score, best_step, out / "best.safetensors")
-
-
-def check_training(
-    config: Config,
-    videos: Sequence[Video],
-    validation: Sequence[Video],
-    network: TagVIS | None = None,
-) -> None:
-    """Refuse what `train` refuses before it touches a file. Arguments and errors as there."""
-    if not videos or not validation:
-        raise ValueError("training needs at least one training and one validation video")
-    for video in validation:
-        if video.ids is None:
-            raise ValueError(f"validation video {video.name!r} has no label maps to score against")
-    if network is not None and replace(network.config, pretrained=False) != replace(
-        config.model, pretrained=False
-    ):
-        raise ValueError(
-            f"the network to start from has {network.config}, but the run has {config.model}: "
-            "pass the config that load_network returned with it"
-        )
-    ClipDataset(videos, config)
-
-
-def _set_up(
-    network: TagVIS, config: TrainConfig, fabric: Fabric
-) -> tuple[nn.Module, torch.optim.Optimizer]:
-    """The network and Adam, ready for `step` on this device among others."""
-    if fabric.world_size > 1 and fabric.device.type == "cpu":
-        convert_to_cpu_sync(network)
-    elif fabric.world_size > 1:
-        nn.SyncBatchNorm.convert_sync_batchnorm(network)
-    if config.channels_last:
-        network.to(memory_format=torch.channels_last_3d)
-    optimizer = torch.optim.Adam(
-        network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
-    model, optimizer = fabric.setup(_Outputs(network), optimizer)
-    return model, optimizer
-
-
-def validate(
-    network: nn.Module,
-    videos: Sequence[Video],
-    config: Config,
-    device: torch.device | str = "cpu",
-    fabric: Fabric | None = None,
-) -> DavisScores:
-    """Predict whole videos and score them: J&F as in the DAVIS unsupervised protocol.
-
-    The network is run in evaluation mode and left in the mode it came in. With `fabric` each
-    process takes its share of the videos, in the precision of training; all get all scores.
-    """
-    rank, world = (fabric.global_rank, fabric.world_size) if fabric else (0, 1)
-    mine: list[SequenceScores] = []
-    for video in videos[rank::world]:
-        with fabric.autocast() if fabric else nullcontext():
-            ids = predict_video(network, video, config, device).ids
-        assert video.ids is not None
-        mine.append(sequence_scores(video.ids, ids, video.name))
-    shares: list[Any] = [mine]
-    if world > 1:
-        shares = [None] * world
-        dist.all_gather_object(shares, mine)
-    return DavisScores(tuple(shares[k % world][k // world] for k in range(len(videos))))
