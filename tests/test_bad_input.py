@@ -180,7 +180,7 @@ TABLE: list[tuple[str, str, list[str]]] = [
         "notes",
         ["{b}/notes holds no annotations", "the file"],
     ),
-    ("evaluate davis {b}/%s {b}", "truncate_json", ["is a YouTube-VIS root: tagvis evaluate yo"]),
+    ("evaluate davis {b}/%s {b}", "truncate_json", ["is a YouTube-VIS root: say youtube-vis"]),
     ("check-submission youtube-vis {b}/%s {b}", "lose_masks", ["DAVIS root"]),
     (
         "evaluate youtube-vis {b}/%s {b}/words.zip",

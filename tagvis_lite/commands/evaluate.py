@@ -90,7 +90,9 @@ def evaluate_davis(
 
         bars = {f"{name}: J and F of sequences": png(score_bars(s)) for name, s in scores.items()}
         title = f"{protocol}-{split}" if split else protocol
-        write(out, Report(title, chosen.rules, tables, shown, bars | pictures))
+        notes = dict.fromkeys(note for s in scores.values() for note in s.notes())
+        rules = "; ".join([chosen.rules, *notes])
+        write(out, Report(title, rules, tables, shown, bars | pictures))
 
 
 def evaluate_youtube_vis(
@@ -115,11 +117,11 @@ def evaluate_youtube_vis(
         out: folder for json, CSV tables, curves and a page; nothing is written when not given.
         explain: say what every object lost its points to, and what AP lost to the ranking.
     """
-    from tagvis_lite.data.youtube_vis_json import parse_predictions, read_annotations, restrict
+    from tagvis_lite.data.youtube_vis_json import read_annotations, restrict
     from tagvis_lite.evaluation.outputs import Report, youtube_vis_tables_of
     from tagvis_lite.evaluation.tables import youtube_vis_tables
-    from tagvis_lite.evaluation.youtube_vis import evaluate_parsed, youtube_vis_protocol
-    from tagvis_lite.evaluation.youtube_vis_submission import read_results
+    from tagvis_lite.evaluation.youtube_vis import evaluate_parsed, notes, youtube_vis_protocol
+    from tagvis_lite.evaluation.youtube_vis_submission import read_predictions
 
     methods = method_names(results)
     look_before(map(results_file, methods.values()), out)
@@ -128,8 +130,7 @@ def evaluate_youtube_vis(
     scored = restrict(whole, sequences, categories)
     scores, lost = {}, {}
     for method, path in methods.items():
-        file = results_file(path)
-        predictions = parse_predictions(read_results(file), whole, str(file))
+        predictions = read_predictions(results_file(path), whole)
         scores[method] = evaluate_parsed(scored, predictions)
         if explain:
             from tagvis_lite.evaluation.explain import explain_youtube_vis, ranking_and_category
@@ -137,7 +138,7 @@ def evaluate_youtube_vis(
             gains = ranking_and_category(scored, predictions)
             lost[method] = (list(explain_youtube_vis(scored, predictions)), gains)
         del predictions
-    print(youtube_vis_tables(scores, name), flush=True)
+    print(youtube_vis_tables(scores, name, notes(whole)), flush=True)
     tables = youtube_vis_tables_of(scores)
     shown = ["global", "categories"]
     for method, (objects, gains) in lost.items():
@@ -151,7 +152,8 @@ def evaluate_youtube_vis(
 
         curves = {"Precision against recall, mean of the categories": png(precision_recall(scores))}
         title = f"{name}-{split}" if split else name
-        write(out, Report(title, "AP and AR of instance tracks", tables, shown, curves))
+        rules = "; ".join(["AP and AR of instance tracks", *notes(whole)])
+        write(out, Report(title, rules, tables, shown, curves))
 
 
 def check_davis(

@@ -221,15 +221,16 @@ def _parse_runs(strings: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndar
     last = np.cumsum(sizes) - 1
     if characters.max() > 63:
         _refuse(np.maximum.reduceat(characters, last - sizes + 1) > 63, _FOREIGN)
-    _refuse(characters[last - 1] >= 32, "has 'counts' that are cut off")
-    ending = characters < 32
-    continued = np.flatnonzero(~ending)
-    numbers, beyond = _numbers(characters, ending, continued)
+    continues = characters >= 32
+    _refuse(continues[last - 1], "has 'counts' that are cut off")
+    numbers, beyond = _numbers(characters, continues)
     if len(beyond):
         of_mask = np.arange(len(sizes)) == np.searchsorted(last, beyond[0])
         _refuse(of_mask, "has 'counts' with a number beyond any frame")
 
-    amounts = sizes - np.diff(np.searchsorted(continued, last), prepend=0)
+    ending = np.flatnonzero(~continues)
+    numbers = numbers.take(ending)
+    amounts = np.diff(np.searchsorted(ending, last), prepend=-1)
     odd = amounts % 2 == 1
     if odd.any():
         numbers = np.insert(numbers, np.cumsum(amounts)[odd], 0)
@@ -252,37 +253,29 @@ def _parse_runs(strings: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndar
     return background, foreground, first
 
 
-def _numbers(
-    characters: np.ndarray, ending: np.ndarray, continued: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _numbers(characters: np.ndarray, continues: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Numbers as they are stored, of uint8 characters less 48.
 
     Args:
         characters: the last one must end a number.
-        ending: bool: after which characters their number ends.
-        continued: index of the others, few as a rule.
+        continues: after which characters their number goes on.
 
     Returns:
-        numbers: int32.
-        beyond: int64, index of a character of each number that takes more than 32 bits.
+        numbers: int32, at the place of the last character of each number.
+        beyond: int64, place of the last character of each number that takes more than 32 bits.
     """
-    numbers = ((characters[ending] ^ np.uint8(16)).view(np.int8) - np.int8(16)).astype(np.int32)
-    if len(continued) == 0:
-        return numbers, continued
-    # The last of those of one number; as many numbers end before it as there are others before it.
-    last = np.flatnonzero(np.diff(continued, append=-1) != 1)
-    places = continued[last]
-    number = places - last
-    lengths = np.diff(last, prepend=-1)
-    if (lengths >= LONGEST_NUMBER).any():
-        return numbers, places[lengths >= LONGEST_NUMBER]
-    values = numbers[number].astype(np.int64)
-    left = np.arange(len(last))
-    for digit in range(int(lengths.max())):  # from the highest bits to the lowest
-        left = left[lengths[left] > digit]
-        values[left] = values[left] << 5 | characters[places[left] - digit] & 31
-    numbers[number] = values
-    return numbers, places[numbers[number] != values]
+    numbers = ((characters ^ np.uint8(16)).view(np.int8) - np.int8(16)).astype(np.int32)
+    places = np.flatnonzero(continues[:-1] & ~continues[1:]) + 1
+    for back in range(1, LONGEST_NUMBER):  # from the highest bits to the lowest
+        if len(places) == 0:
+            break
+        values = numbers.take(places)
+        beyond = places[values << 5 >> 5 != values]
+        if len(beyond):
+            return numbers, beyond
+        numbers[places] = values << 5 | characters.take(places - back) & 31
+        places = places[continues.take(places - back - 1)]
+    return numbers, places
 
 
 class _BadMaskError(Exception):

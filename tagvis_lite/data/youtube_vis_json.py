@@ -18,7 +18,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path, PurePosixPath
@@ -27,6 +27,7 @@ from typing import Any
 from tagvis_lite.data.rle import check_segmentation, is_compressed
 
 ONE_CATEGORY = {1: "object"}
+_PLAIN_PATH = re.compile(r"(?:[^./\\:\s][^/\\:\s]*/)*[^./\\:\s][^/\\:\s]*")
 
 
 @dataclass(frozen=True)
@@ -70,12 +71,16 @@ class Track:
 
 @dataclass(frozen=True)
 class AnnotationFile:
-    """An annotation file: videos and names of categories by id; `tracks` None in a public part."""
+    """An annotation file: videos and names of categories by id; `tracks` None in a public part.
+
+    `repeated_ids` counts annotations whose id is that of one before them.
+    """
 
     name: str
     videos: Mapping[int, AnnotatedVideo]
     categories: Mapping[int, str]
     tracks: Sequence[Track] | None
+    repeated_ids: int = 0
 
 
 def read_annotations(path: str | Path) -> AnnotationFile:
@@ -124,11 +129,12 @@ def parse_annotations(data: Any, name: str) -> AnnotationFile:
     if data.get("annotations") is None:
         return AnnotationFile(name, videos, categories, None)
     public = AnnotationFile(name, videos, categories, None)
+    entries = _get(data, "annotations", list, name)
     tracks = [
-        _annotation(entry, public, f"{name}, annotations[{k}]")
-        for k, entry in enumerate(_get(data, "annotations", list, name))
+        _annotation(entry, public, f"{name}, annotations[{k}]") for k, entry in enumerate(entries)
     ]
-    return AnnotationFile(name, videos, categories, tracks)
+    ids = [str(entry["id"]) for entry in entries if "id" in entry]
+    return AnnotationFile(name, videos, categories, tracks, len(ids) - len(set(ids)))
 
 
 def restrict(
@@ -253,7 +259,7 @@ def _categories(data: dict[str, Any], name: str) -> dict[int, str]:
 
 
 def _videos(data: Any, name: str) -> dict[int, AnnotatedVideo]:
-    entries: dict[int, tuple[tuple[int, int], int, list[PurePosixPath]]] = {}
+    entries: dict[int, tuple[tuple[int, int], int, tuple[str, ...]]] = {}
     for k, entry in enumerate(_get(data, "videos", list, name)):
         where = f"{name}, videos[{k}]"
         video_id = _get(entry, "id", int, where)
@@ -262,9 +268,9 @@ def _videos(data: Any, name: str) -> dict[int, AnnotatedVideo]:
         height, width = (_get(entry, key, int, where) for key in ("height", "width"))
         if min(height, width) < 1 or height * width >= 2**31:
             raise ValueError(f"{where}: height x width is {height} x {width} pixels")
-        paths: list[PurePosixPath] = []
+        paths: tuple[str, ...] = ()
         if entry.get("file_names") is not None:
-            paths = [_path(n, where) for n in _get(entry, "file_names", list, where)]
+            paths = tuple(_path(n, where) for n in _get(entry, "file_names", list, where))
         length = entry.get("length", len(paths))
         if type(length) is not int or length < 1 or len(paths) not in (0, length):
             raise ValueError(f"{where}: {len(paths)} file_names for 'length' {length!r:.20}")
@@ -273,13 +279,15 @@ def _videos(data: Any, name: str) -> dict[int, AnnotatedVideo]:
         raise ValueError(f"{name} has no videos: list at least one")
     names = _video_names({video_id: paths for video_id, (_, _, paths) in entries.items()}, name)
     return {
-        video_id: AnnotatedVideo(names[video_id], size, length, tuple(map(str, paths)))
+        video_id: AnnotatedVideo(names[video_id], size, length, paths)
         for video_id, (size, length, paths) in entries.items()
     }
 
 
-def _path(file_name: Any, where: str) -> PurePosixPath:
-    """A path of a frame, however its slashes are written."""
+def _path(file_name: Any, where: str) -> str:
+    """A path of a frame, with slashes, however they are written."""
+    if isinstance(file_name, str) and _PLAIN_PATH.fullmatch(file_name):
+        return file_name  # as nearly all are
     path = PurePosixPath(file_name.replace("\\", "/") if isinstance(file_name, str) else "")
     hidden = any(part.startswith(".") or part != part.strip() for part in path.parts)
     if not path.name or path.is_absolute() or hidden or re.match("[A-Za-z]:", str(path)):
@@ -287,12 +295,12 @@ def _path(file_name: Any, where: str) -> PurePosixPath:
             f"{where}: file name {file_name!r:.80} is no path inside the folder of frames "
             "(a string, no '..', no drive, nothing hidden)"
         )
-    return path
+    return str(path)
 
 
-def _video_names(paths: Mapping[int, Iterable[PurePosixPath]], name: str) -> dict[int, str]:
+def _video_names(paths: Mapping[int, tuple[str, ...]], name: str) -> dict[int, str]:
     """The folder of each video; its whole path where two folders have the same last name."""
-    folders = {video_id: next(iter(p), PurePosixPath()).parent for video_id, p in paths.items()}
+    folders = {video_id: PurePosixPath(*p[:1]).parent for video_id, p in paths.items()}
     for join in (lambda folder: folder.name, lambda folder: "_".join(folder.parts)):
         names = {video_id: join(f) or str(video_id) for video_id, f in folders.items()}
         twice = [found for found, number in Counter(names.values()).items() if number > 1]

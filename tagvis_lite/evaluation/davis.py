@@ -89,13 +89,17 @@ class DavisScores:
         """The official global measures, by their official names and in their order."""
         return {"J&F-Mean": self.jf_mean} | {name: self._over_objects(name) for name in MEASURES}
 
-    def per_sequence_table(self) -> list[tuple[str, float, float]]:
-        """The official rows ('<sequence>_<n>', J-Mean, F-Mean).
+    def per_sequence_table(self) -> list[dict[str, str | float]]:
+        """The official rows: '<sequence>_<n>', J-Mean, F-Mean.
 
         n counts from 1 in the order of the assigned proposals: it is not the object's id.
         """
         return [
-            (f"{scores.name}_{n}", float(scores.j.mean[i]), float(scores.f.mean[i]))
+            {
+                "Sequence": f"{scores.name}_{n}",
+                "J-Mean": float(scores.j.mean[i]),
+                "F-Mean": float(scores.f.mean[i]),
+            }
             for scores in self.sequences
             for n, i in enumerate(scores.official_order, start=1)
         ]
@@ -126,6 +130,16 @@ class DavisScores:
             for i in range(len(s.objects))
             for t, (j, f) in enumerate(zip(s.J[i].tolist(), s.F[i].tolist(), strict=True))
         ]
+
+    def notes(self) -> list[str]:
+        """Which of these scores the official tool does not give, or not as one might think."""
+        long = [scores.name for scores in self.sequences if scores.J.shape[1] >= 256]
+        empty = [scores.name for scores in self.sequences if not scores.objects]
+        notes = {
+            "256 frames or more, where the official tool's decay is NaN": long,
+            "no object in the first frame, so none is scored": empty,
+        }
+        return [f"{', '.join(names)}: {what}" for what, names in notes.items() if names]
 
 
 def _by_object(scores: SequenceScores, measure: str) -> np.ndarray:
@@ -279,10 +293,12 @@ def split_sequences(root: Path, protocol: DavisProtocol, split: str | None) -> l
 
     Raises:
         FileNotFoundError: no such list.
-        ValueError: a list without names.
+        ValueError: no DAVIS root, or a list without names.
     """
     from tagvis_lite.data.find import held_out_split  # brings PyAV, which takes 70 MB
 
+    if not (root / "ImageSets").is_dir():
+        raise ValueError(_no_davis_root(root))
     split = split or held_out_split(root)
     of_year = any(path.stem == split for path in split_lists(root, protocol.year))
     return read_list(find_list(root, split, protocol.year if of_year else None))
@@ -295,8 +311,14 @@ def _wrong_layout(root: Path, protocol: DavisProtocol, resolution: str) -> str:
             f"sequence: give {root / 'Annotations' / resolution}, or choose --protocol "
             f"{UNSUPERVISED.name}"
         )
-    if next(root.glob("*/instances.json"), None):
-        return f"{root} is a YouTube-VIS root: tagvis evaluate youtube-vis"
+    return _no_davis_root(root)
+
+
+def _no_davis_root(root: Path) -> str:
+    from tagvis_lite.data.find import youtube_vis_splits
+
+    if youtube_vis_splits(root):
+        return f"{root} is a YouTube-VIS root: say youtube-vis in place of davis"
     inside = next((path.parent for path in root.glob("*/ImageSets")), None)
     meant = f"did you mean {inside}?" if inside else "to score two folders: --protocol masks"
     return f"{root} is no DAVIS root, which holds ImageSets; {meant}"

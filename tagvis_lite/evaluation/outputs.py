@@ -51,12 +51,9 @@ def davis_tables_of(methods: Mapping[str, DavisScores]) -> dict[str, Rows]:
     """Tables 'global' and 'sequences' with the official columns, 'objects', 'frames'."""
     kinds: dict[str, Callable[[DavisScores], Rows]] = {
         "global": lambda scores: [scores.global_table()],
-        "sequences": lambda scores: [
-            dict(zip(("Sequence", "J-Mean", "F-Mean"), row, strict=True))
-            for row in scores.per_sequence_table()
-        ],
-        "objects": lambda scores: scores.per_object_table(),
-        "frames": lambda scores: scores.per_frame_table(),
+        "sequences": DavisScores.per_sequence_table,
+        "objects": DavisScores.per_object_table,
+        "frames": DavisScores.per_frame_table,
     }
     return {kind: _side_by_side(methods, rows) for kind, rows in kinds.items()}
 

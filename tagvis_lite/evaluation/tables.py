@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tagvis_lite.evaluation.average_precision import YoutubeVISScores
 from tagvis_lite.evaluation.davis import DavisScores
@@ -38,7 +38,7 @@ def markdown_table(rows: Sequence[Mapping[str, Cell]]) -> str:
 
 
 def davis_tables(methods: Mapping[str, DavisScores]) -> str:
-    """The protocol, J, F and assignment of every object, and the global measures of each method."""
+    """The protocol, J, F and assignment of every object, the global measures, and notes."""
     protocol = next(iter(methods.values())).protocol
     objects: dict[tuple[Cell, Cell], dict[str, Cell]] = {}
     for name, scores in methods.items():
@@ -54,21 +54,26 @@ def davis_tables(methods: Mapping[str, DavisScores]) -> str:
     overall: list[dict[str, Cell]] = [
         {**_named(name, methods), **scores.global_table()} for name, scores in methods.items()
     ]
-    return (
-        f"{protocol.name}: {protocol.rules}{what}\n\n{markdown_table(list(objects.values()))}\n\n"
-        f"{markdown_table(overall)}"
-    )
+    parts = [f"{protocol.name}: {protocol.rules}{what}", markdown_table(list(objects.values()))]
+    notes = dict.fromkeys(note for scores in methods.values() for note in scores.notes())
+    return "\n\n".join([*parts, markdown_table(overall), *_noted(notes)])
 
 
 def youtube_vis_tables(
-    methods: Mapping[str, YoutubeVISScores], protocol: str = "youtube-vis"
+    methods: Mapping[str, YoutubeVISScores],
+    protocol: str = "youtube-vis",
+    notes: Collection[str] = (),
 ) -> str:
-    """The protocol, AP and AR of every category with ground truth, and of all, for each method."""
+    """The protocol, AP and AR of every category with ground truth and of all, and notes."""
     rows = [
         _named(name, methods) | row for name, scores in methods.items() for row in scores.table()
     ]
     rules = "AP over ten IoUs of tracks; at most 100 detections in each video and category"
-    return f"{protocol}: {rules}\n\n{markdown_table(rows)}"
+    return "\n\n".join([f"{protocol}: {rules}", markdown_table(rows), *_noted(notes)])
+
+
+def _noted(notes: Collection[str]) -> list[str]:
+    return ["\n".join(f"note: {note}" for note in notes)] if notes else []
 
 
 def _named(name: str, methods: Mapping[str, object]) -> dict[str, Cell]:

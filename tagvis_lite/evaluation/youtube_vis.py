@@ -21,9 +21,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from numbers import Integral
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,7 +33,6 @@ from tagvis_lite.data.youtube_vis_json import (
     is_finite,
     parse_annotations,
     parse_predictions,
-    read_annotations,
 )
 from tagvis_lite.evaluation.average_precision import (
     MAX_DETECTIONS,
@@ -43,24 +40,12 @@ from tagvis_lite.evaluation.average_precision import (
     YoutubeVISScores,
     score_groups,
 )
-from tagvis_lite.evaluation.youtube_vis_submission import read_results
 from tagvis_lite.video import BACKGROUND, VOID, Tracks, Video
 
 FIRST_CATEGORIES = {
     "youtube-vis-2019": ("person", "giant_panda", "lizard"),
     "youtube-vis-2021": ("airplane", "bear", "bird"),
 }
-
-
-def evaluate_youtube_vis_files(annotations: str | Path, results: str | Path) -> YoutubeVISScores:
-    """Score `results.json`, or a zip of it, against an annotation file.
-
-    Raises:
-        FileNotFoundError: one of the files is not there.
-        ValueError: no json or zip that can be read, or see `evaluate_youtube_vis`.
-    """
-    file = read_annotations(annotations)
-    return evaluate_parsed(file, parse_predictions(read_results(results), file, str(results)))
 
 
 def youtube_vis_protocol(annotations: AnnotationFile, name: str | None = None) -> str:
@@ -77,6 +62,17 @@ def youtube_vis_protocol(annotations: AnnotationFile, name: str | None = None) -
             f"of {name}: choose --protocol {found}, or give the other year's file"
         )
     return name or found or "youtube-vis"
+
+
+def notes(annotations: AnnotationFile) -> list[str]:
+    """Where scores against this file differ from the official tool's."""
+    repeated = annotations.repeated_ids
+    if not repeated:
+        return []
+    return [
+        f"{repeated} annotations have the id of another: each is an object here, while the "
+        "official tool keeps the last one of an id"
+    ]
 
 
 def evaluate_youtube_vis(
@@ -129,7 +125,7 @@ def evaluate_tracks(videos: Sequence[Video], tracks: Sequence[Tracks]) -> Youtub
 
 
 def evaluate_parsed(annotations: AnnotationFile, predictions: Sequence[Track]) -> YoutubeVISScores:
-    """Score predictions as `parse_predictions` gives them; see `evaluate_youtube_vis`."""
+    """Score what `read_annotations` and `read_predictions` give; see `evaluate_youtube_vis`."""
     if annotations.tracks is None:
         raise ValueError(
             f"{annotations.name} has no 'annotations': nothing can be scored against the public "
@@ -155,28 +151,32 @@ def _groups_of_rles(
 ) -> Iterator[tuple[int, Group]]:
     """Groups of all categories of a video, from the runs of its masks."""
     annotated = _by_category(objects)
-    best_first = sorted(detections, key=lambda track: -track.score)
-    detected = _by_category(best_first)
+    detected = _by_category(sorted(detections, key=lambda track: -track.score))
     categories = sorted(annotated.keys() | detected.keys())
     pairs = [(annotated[c], detected[c][: MAX_DETECTIONS[-1]]) for c in categories]
     tracks = [track for of_objects, found in pairs for track in of_objects + found]
-    masks = iter(
-        read_tracks([t.segmentations for t in tracks], size, [track.where for track in tracks])
-    )
+    if not tracks:
+        return
+    masks = read_tracks([t.segmentations for t in tracks], size, [track.where for track in tracks])
+    areas = np.array([mask.areas for mask in masks])
+    means = _mean_areas(areas)
+    start = 0
     for category, (of_objects, found) in zip(categories, pairs, strict=True):
-        object_masks = list(islice(masks, len(of_objects)))
-        found_masks = list(islice(masks, len(found)))
-        areas = [
-            _mean_area(mask.areas if track.areas is None else track.areas)
-            for track, mask in zip(of_objects, object_masks, strict=True)
-        ]
+        g = slice(start, start + len(of_objects))
+        d = slice(g.stop, g.stop + len(found))
+        start = d.stop
         yield (
             category,
             Group(
-                ious=_ious(found_masks, object_masks),
-                object_areas=np.array(areas),
+                ious=_ious(masks[d], areas[d], masks[g], areas[g]),
+                object_areas=np.array(
+                    [
+                        mean if track.areas is None else _mean_annotated(track.areas)
+                        for track, mean in zip(of_objects, means[g], strict=True)
+                    ]
+                ),
                 crowd=np.array([track.crowd for track in of_objects], bool),
-                areas=_mean_areas(found_masks),
+                areas=means[d],
                 scores=np.array([track.score for track in found]),
             ),
         )
@@ -189,15 +189,18 @@ def _by_category(tracks: Sequence[Track]) -> defaultdict[int, list[Track]]:
     return grouped
 
 
-def _ious(found: Sequence[MaskTrack], objects: Sequence[MaskTrack]) -> np.ndarray:
-    """IoUs, D x G, or 0 where areas alone keep it below 1/2, the lowest threshold."""
+def _ious(
+    found: Sequence[MaskTrack],
+    areas: np.ndarray,
+    objects: Sequence[MaskTrack],
+    object_areas: np.ndarray,
+) -> np.ndarray:
+    """IoUs, D x G; 0 where areas, D x T and G x T, keep it below 1/2, the lowest threshold."""
     ious = np.zeros((len(found), len(objects)))
     if ious.size == 0:
         return ious
-    areas = np.array([mask.areas for mask in found])
-    of_objects = np.array([mask.areas for mask in objects])
-    both = areas.sum(axis=1)[:, None] + of_objects.sum(axis=1)
-    largest = np.stack([np.minimum(areas, other).sum(axis=1) for other in of_objects], axis=1)
+    both = areas.sum(axis=1)[:, None] + object_areas.sum(axis=1)
+    largest = np.stack([np.minimum(areas, other).sum(axis=1) for other in object_areas], axis=1)
     near = (3 * largest >= both) & (largest > 0)
     for d, g in np.argwhere(near).tolist():
         shared = intersection(found[d], objects[g])
@@ -205,19 +208,15 @@ def _ious(found: Sequence[MaskTrack], objects: Sequence[MaskTrack]) -> np.ndarra
     return ious
 
 
-def _mean_areas(masks: Sequence[MaskTrack]) -> np.ndarray:
-    """Mean area of each track over the frames with a mask: D float64; sums of pixels are exact."""
-    if not masks:
-        return np.zeros(0)
-    areas = np.array([mask.areas for mask in masks])
+def _mean_areas(areas: np.ndarray) -> np.ndarray:
+    """Mean over the frames with a mask, of N x T pixels: N float64; sums of pixels are exact."""
     return areas.sum(axis=1) / np.maximum(np.count_nonzero(areas, axis=1), 1)
 
 
-def _mean_area(areas: Sequence[float | None] | np.ndarray) -> float:
+def _mean_annotated(areas: Sequence[float | None]) -> float:
     """Mean over the frames with an area; 0 if there is none."""
-    values = np.array(areas, float)  # None becomes NaN
-    seen = values[(values != 0) & (values == values)]
-    return float(seen.mean()) if len(seen) else 0.0
+    seen = [area for area in areas if area]
+    return float(np.mean(seen)) if seen else 0.0
 
 
 def groups_of_label_maps(video: Video, tracks: Tracks) -> Iterator[tuple[int, Group]]:
@@ -271,9 +270,9 @@ def groups_of_label_maps(video: Video, tracks: Tracks) -> Iterator[tuple[int, Gr
             category,
             Group(
                 ious=shared / union,
-                object_areas=np.array([_mean_area(object_areas[:, k]) for k in g]),
+                object_areas=_mean_areas(object_areas[:, g].T),
                 crowd=np.zeros(len(g), bool),
-                areas=np.array([_mean_area(areas[:, k]) for k in d]),
+                areas=_mean_areas(areas[:, d].T),
                 scores=scores[best],
             ),
         )

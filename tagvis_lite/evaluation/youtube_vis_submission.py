@@ -21,7 +21,9 @@ from tagvis_lite.atomic import replacing
 from tagvis_lite.data.rle import encode_ids, read_tracks
 from tagvis_lite.data.youtube_vis_json import (
     AnnotationFile,
+    Track,
     parse_json,
+    parse_predictions,
     read_annotations,
     track_problems,
 )
@@ -132,6 +134,15 @@ def read_results(path: str | Path) -> list[Any]:
             "{video_id, category_id, score, segmentations}"
         )
     return results
+
+
+def read_predictions(path: str | Path, annotations: AnnotationFile) -> list[Track]:
+    """The predictions of a file, checked but for their masks, to be scored against annotations.
+
+    Raises:
+        FileNotFoundError, ValueError: see `read_results` and `parse_predictions`.
+    """
+    return parse_predictions(read_results(path), annotations, str(path))
 
 
 def _read_member(path: Path) -> bytes:

@@ -22,9 +22,11 @@ from tagvis_lite.data.find import find_training_data, find_videos
 from tagvis_lite.data.images import write_jpeg
 from tagvis_lite.data.rle import decode_mask
 from tagvis_lite.data.youtube_vis import read_youtube_vis, write_youtube_vis
-from tagvis_lite.evaluation.youtube_vis import evaluate_youtube_vis_files
+from tagvis_lite.data.youtube_vis_json import read_annotations
+from tagvis_lite.evaluation.youtube_vis import evaluate_parsed
 from tagvis_lite.evaluation.youtube_vis_submission import (
     check_results,
+    read_predictions,
     track_results,
     write_results,
 )
@@ -233,7 +235,8 @@ MALFORMED: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
 def scored(path: Path) -> object:
     results = path.with_name("results.json")
     results.write_text("[]")
-    return evaluate_youtube_vis_files(path, results)
+    file = read_annotations(path)
+    return evaluate_parsed(file, read_predictions(results, file))
 
 
 READERS: dict[str, Callable[[Path], object]] = {
@@ -311,7 +314,8 @@ def test_odd_files_are_taken_by_all_and_score_one_against_themselves(
     write_results(results, track_results(tracks, 11, category_ids))
     (missing,) = check_results(path, results)
     assert "predicts nothing in 1 of 2 videos" in missing.message
-    scores = evaluate_youtube_vis_files(path, results)
+    file = read_annotations(path)
+    scores = evaluate_parsed(file, read_predictions(results, file))
     assert pytest.approx(1) == scores.AP50
     assert len(scores.per_category) == len(categories)
 

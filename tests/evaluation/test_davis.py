@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from pycocotools import mask as rle
-from trackeval.metrics import JAndF
+from scipy.spatial import cKDTree
 
 from tagvis_lite.data.davis import read_davis, write_davis
 from tagvis_lite.data.label_maps import read_label_map, write_label_map
@@ -157,6 +158,7 @@ def test_twenty_by_twenty_objects(seed: int) -> None:
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 5), st.integers(1, 6), st.integers(1, 9))
 def test_agrees_with_trackeval(seed: int, num: int, proposals: int, num_frames: int) -> None:
+    pytest.importorskip("trackeval")
     rng, shape = np.random.default_rng(seed), (60, 130)
     truth = np.stack([paint_blocks(rng, shape, num) for _ in range(num_frames)])
     result = np.stack([paint_ellipses(rng, shape, proposals) for _ in range(num_frames)])
@@ -178,6 +180,8 @@ def trackeval_j_and_f(truth: np.ndarray, result: np.ndarray) -> dict[str, float]
             [rle.encode(np.asfortranarray(ids == i, np.uint8)) for i in of_frame]
             for ids, of_frame in zip(volume, present, strict=True)
         ]
+    from trackeval.metrics import JAndF
+
     metric = JAndF()
     metric.optim_type = "J&F"
     # Of scikit-image, TrackEval takes the disk only.
@@ -645,6 +649,46 @@ def test_real_masks(real: Path, perturb: Callable[[np.ndarray], np.ndarray]) -> 
     truth[0, 0, 0] = 2  # both objects are there in frame 0
     scores = assert_identical(truth, perturb(truth))
     assert 0 < scores.jf_mean.mean() < 1
+
+
+def f_measure(truth: np.ndarray, result: np.ndarray) -> float:
+    """F of two masks of 854 x 480, from the distances between all points of their outlines."""
+
+    def outline(mask: np.ndarray) -> np.ndarray:
+        padded = np.pad(mask, ((0, 1), (0, 1)), mode="edge")
+        same = [padded[:-1, 1:], padded[1:, :-1], padded[1:, 1:]]
+        return np.argwhere(np.any([mask != neighbour for neighbour in same], axis=0))
+
+    a, b = outline(truth), outline(result)
+    if not len(a) or not len(b):
+        return float(len(a) == len(b))
+    precision, recall = (
+        np.mean(cKDTree(q).query(p)[0] <= 8) for p, q in ((b, a), (a, b))
+    )  # the share of a's points with one of b's within 8 pixels, and of b's
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+@pytest.mark.parametrize("perturb", [shifted, eroded, dropped])
+def test_davis_2016_on_real_sequences(
+    real: Path, tmp_path: Path, perturb: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    """The definition, written by hand: all but 0 is the object; both end frames are left out."""
+    root = real / "DAVIS-2016"
+    j, f = {}, {}
+    for name in ("blackswan", "kite-surf"):
+        paths = sorted((root / "Annotations" / "480p" / name).glob("*.png"))
+        truth = np.stack([np.array(Image.open(path)) > 0 for path in paths])
+        result = perturb(truth.astype(np.uint8))
+        for path, ids in zip(paths, result, strict=True):
+            write_label_map(tmp_path / name / path.name, 255 * ids)
+        pairs = list(zip(truth, result > 0, strict=True))[1:-1]
+        j[name] = [float((a & b).sum() / (a | b).sum()) if (a | b).any() else 1.0 for a, b in pairs]
+        f[name] = [f_measure(a, b) for a, b in pairs[::9]]
+    scores = evaluate_davis_files(root, tmp_path, SINGLE_OBJECT, sequences=tuple(j))
+    for of_sequence in scores.sequences:
+        assert of_sequence.J[0].tolist() == j[of_sequence.name]
+        np.testing.assert_allclose(of_sequence.F[0, ::9], f[of_sequence.name], rtol=1e-12)
+    assert scores.j_mean == pytest.approx(np.mean([np.mean(values) for values in j.values()]))
 
 
 def test_real_frames_of_many_objects(real: Path) -> None:

@@ -177,6 +177,12 @@ def test_a_root_that_cannot_be_read(root: Path, results: Path) -> None:
         check_davis_submission(root, results, split="val")
     with pytest.raises(NotADirectoryError, match="nowhere"):
         check_davis_submission(root / "nowhere", results)
+    with pytest.raises(ValueError, match=r"is no DAVIS root.*did you mean .*DAVIS\?"):
+        check_davis_submission(root.parent, results)
+    (root.parent / "valid").mkdir()
+    (root.parent / "valid.json").write_text("{}")
+    with pytest.raises(ValueError, match="is a YouTube-VIS root: say youtube-vis in place of dav"):
+        check_davis_submission(root.parent, results)
 
 
 def test_what_is_written_is_read_back_and_zipped(root: Path, tmp_path: Path) -> None:

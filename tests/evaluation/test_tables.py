@@ -90,6 +90,17 @@ def test_youtube_vis_table_shows_categories_with_objects_and_all() -> None:
         assert row[1:] == ["25.0", "50.0", "12.5", "-", "25.0", "-", "10.0", "20.0", "30.0"]
 
 
+def test_notes_say_where_the_official_tool_differs() -> None:
+    truth = np.zeros((256, 4, 4), np.uint8)
+    late, truth[:, 1, 1] = truth.copy(), 1
+    late[1:] = 1
+    pairs = [("long", truth, truth), ("short", truth[:255], truth[:255]), ("late", late, late)]
+    *_, notes = davis_tables({"ours": evaluate_davis(pairs)}).split("\n\n")
+    first, second = notes.splitlines()
+    assert first.startswith("note: long, late: 256 frames or more")
+    assert second.startswith("note: late: no object in the first frame")
+
+
 def test_several_methods_stand_side_by_side() -> None:
     truth = np.zeros((4, 12, 12), np.uint8)
     truth[:, 1:5, 1:5] = 1

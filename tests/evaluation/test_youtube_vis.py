@@ -13,16 +13,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
-from trackeval.datasets import YouTubeVIS
-from trackeval.metrics import TrackMAP
 
+from tagvis_lite.data.youtube_vis_json import (
+    parse_annotations,
+    parse_predictions,
+    read_annotations,
+    restrict,
+)
 from tagvis_lite.evaluation.youtube_vis import (
     YoutubeVISScores,
+    evaluate_parsed,
     evaluate_tracks,
     evaluate_youtube_vis,
-    evaluate_youtube_vis_files,
+    notes,
+    youtube_vis_protocol,
 )
-from tagvis_lite.evaluation.youtube_vis_submission import track_results
+from tagvis_lite.evaluation.youtube_vis_submission import read_predictions, track_results
 from tagvis_lite.paper import youtube_vis as literal
 from tagvis_lite.video import Tracks, Video
 
@@ -179,6 +185,9 @@ def track_eval(ground_truth: dict[str, Any], results: list[Any], folder: Path) -
     the detection with id 0 for free, so ids start at 1. Equal scores it ranks in the file's order
     of videos, so that is made the order of ids. What it cannot do are crowds.
     """
+    from trackeval.datasets import YouTubeVIS
+    from trackeval.metrics import TrackMAP
+
     ground_truth = copy.deepcopy(ground_truth)
     ground_truth["videos"].sort(key=lambda video: video["id"])
     for entry in ground_truth["annotations"]:
@@ -233,6 +242,7 @@ def track_eval(ground_truth: dict[str, Any], results: list[Any], folder: Path) -
 @settings(max_examples=25, deadline=None)
 @given(data=data_sets(crowds=False))
 def test_agrees_with_track_eval(tmp_path_factory: Any, data: Any) -> None:
+    pytest.importorskip("trackeval")
     ground_truth, results = data
     found = evaluate_youtube_vis(ground_truth, results).values()
     theirs = track_eval(ground_truth, results, tmp_path_factory.mktemp("track_eval"))
@@ -353,6 +363,26 @@ def test_table_names_categories_that_have_objects() -> None:
     assert [row["AP"] for row in rows] == pytest.approx([1, 1])
 
 
+def test_protocols_by_their_categories_and_parts_of_a_file() -> None:
+    ground_truth, results = data_set([[LEFT], [RIGHT]], [([LEFT], 0.5)], id=4)
+    names = ["person", "giant_panda", "lizard"]
+    ground_truth["categories"] = [{"id": k, "name": n} for k, n in enumerate(names, start=1)]
+    ground_truth["videos"].append({**ground_truth["videos"][0], "id": 8, "file_names": ["b/0.jpg"]})
+    file = parse_annotations(ground_truth, "truth")
+    assert youtube_vis_protocol(file) == "youtube-vis-2019"
+    with pytest.raises(ValueError, match="choose --protocol youtube-vis-2019, or give the other"):
+        youtube_vis_protocol(file, "youtube-vis-2021")
+    assert ["1 annotations have the id" in note for note in notes(file)] == [True]
+    lizards = restrict(file, ["7"], ["lizard"])
+    assert (list(lizards.videos), list(lizards.categories)) == ([7], [3])
+    found = parse_predictions(results, file, "results")
+    assert repr(evaluate_parsed(lizards, found)) == repr(evaluate_parsed(lizards, found[:1]))
+    assert evaluate_parsed(lizards, found).AR100 == 0.5
+    assert not restrict(file, ["b"], ["1"]).tracks
+    with pytest.raises(ValueError, match="truth has no 'panda'; its videos: 7, b, "):
+        restrict(file, [], ["panda"])
+
+
 def test_polygons_are_masks() -> None:
     ground_truth, results = data_set([[LEFT]], [([LEFT], 1.0)])
     results[0]["segmentations"] = [[[0, 0, 4, 0, 4, 4, 0, 4]]]
@@ -445,12 +475,13 @@ def test_files_are_named_in_errors(tmp_path: Path) -> None:
     annotations, found = tmp_path / "instances.json", tmp_path / "results.json"
     annotations.write_text(json.dumps(ground_truth))
     found.write_text(json.dumps(results))
-    assert pytest.approx(1) == evaluate_youtube_vis_files(annotations, found).AP
+    file = read_annotations(annotations)
+    assert pytest.approx(1) == evaluate_parsed(file, read_predictions(found, file)).AP
     found.write_text(json.dumps([{**results[0], "video_id": 1}]))
     with pytest.raises(ValueError, match=r"results\.json, prediction 0: video_id 1"):
-        evaluate_youtube_vis_files(annotations, found)
+        read_predictions(found, file)
     with pytest.raises(ValueError, match=r"results\.json is a json list, as of results"):
-        evaluate_youtube_vis_files(found, found)
+        read_annotations(found)
 
 
 def video_and_tracks() -> tuple[Video, Tracks]:

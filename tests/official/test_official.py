@@ -70,9 +70,12 @@ YOUTUBE_OFFICIAL = (
         (lambda g: YTVOSeval(g, g.loadRes({results!r}), "segm"))(YTVOS({truth!r})))""",
 )
 YOUTUBE_OURS = (
-    "from tagvis_lite.evaluation.youtube_vis import evaluate_youtube_vis_files",
-    """[-1.0 if x != x else x for x in
-        evaluate_youtube_vis_files({truth!r}, {results!r}).values().values()]""",
+    "from tagvis_lite.data.youtube_vis_json import read_annotations\n"
+    "from tagvis_lite.evaluation.youtube_vis import evaluate_parsed\n"
+    "from tagvis_lite.evaluation.youtube_vis_submission import read_predictions",
+    """(lambda f: [-1.0 if x != x else x for x in
+        evaluate_parsed(f, read_predictions({results!r}, f)).values().values()])(
+        read_annotations({truth!r}))""",
 )
 ROWS: list[str] = []
 
