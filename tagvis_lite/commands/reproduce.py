@@ -153,8 +153,10 @@ def _run(
     device: str,
 ) -> None:
     """Train, predict and score one row with one seed; every part goes on where it was stopped."""
+    from tagvis_lite.data.youtube_vis_json import read_annotations
     from tagvis_lite.evaluation.davis import evaluate_davis_files
-    from tagvis_lite.evaluation.youtube_vis import evaluate_youtube_vis_files
+    from tagvis_lite.evaluation.youtube_vis import evaluate_parsed
+    from tagvis_lite.evaluation.youtube_vis_submission import read_predictions
     from tagvis_lite.runs import load_state, write_json
     from tagvis_lite.study.provenance import provenance
 
@@ -168,8 +170,9 @@ def _run(
     if (data / "ImageSets").is_dir():
         scores = evaluate_davis_files(data, predictions / "davis", split=split).global_table()
     else:
-        annotations = annotation_file(data, split)
-        scores = evaluate_youtube_vis_files(annotations, predictions / "results.json").values()
+        annotations = read_annotations(annotation_file(data, split))
+        found = read_predictions(predictions / "results.json", annotations)
+        scores = evaluate_parsed(annotations, found).values()
     state = load_state(path.with_suffix("") / "last.pt")
     values = {
         "row": row.name,
