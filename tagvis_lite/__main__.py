@@ -39,6 +39,9 @@ COMMANDS = {
 USER_ERRORS = (ValueError, OSError, MemoryError)
 """A user's mistakes: reported without a traceback."""
 
+LONGEST_LINE = 800
+"""Characters of an error; of a longer one the middle is left out."""
+
 
 def warning_line(message: Warning | str, *where: object, **_: object) -> str:
     """A warning as a user reads it: what it is about, not which line of the code said it."""
@@ -65,6 +68,8 @@ def main(words: Sequence[str] | None = None) -> None:
     except USER_ERRORS as error:
         for text in getattr(error, "lines", [str(error)]):
             line = " ".join(text.split()).encode(errors="backslashreplace").decode()
+            if len(line) > LONGEST_LINE:
+                line = f"{line[: LONGEST_LINE // 2]} ... {line[-LONGEST_LINE // 2 :]}"
             print(f"tagvis: {line}", file=sys.stderr)
         raise SystemExit(2) from error
 

@@ -51,7 +51,8 @@ class Video:
         fps: frames per second, for writing a video file.
 
     Raises:
-        ValueError: no frames, or `ids` / `frame_names` of another length than `frames`.
+        ValueError: no frames, `ids` / `frame_names` of another length than `frames`, or a name that
+            cannot be written as UTF-8.
     """
 
     name: str
@@ -71,6 +72,12 @@ class Video:
                 raise ValueError(
                     f"video {self.name!r} has {len(self)} frames but {len(values)} {what}"
                 )
+        try:
+            "".join((self.name, *self.frame_names)).encode()
+        except UnicodeEncodeError as error:  # some libraries crash on such names
+            raise ValueError(
+                f"video {self.name!r}: its name, or that of a frame, is no UTF-8: rename the file"
+            ) from error
 
     def __len__(self) -> int:
         return len(self.frames)

@@ -126,7 +126,7 @@ TABLE: list[tuple[str, str, list[str]]] = [
     (PREDICT, "rename_frames_folder", ["JPEGImages/480p", "no such folder"]),
     (PREDICT, "truncate_frames", ["toy-test-00000/00000.jpg", "truncated"]),
     (PREDICT, "video.mp4", ["{b}/video.mp4", "video"]),
-    (PREDICT, "image.jpg", ["{b}/image.jpg", "single image"]),
+    (PREDICT, "image.jpg", ["{b}/image.jpg", "is an image"]),
     (TRAIN, "missing", ["{b}/missing", "no such folder"]),
     (TRAIN, "notes", ["{b}/notes", "neither"]),
     (TRAIN, "lose_lists", ["{b}/lose_lists", "neither"]),

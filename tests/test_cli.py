@@ -315,6 +315,9 @@ def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(frames, w / "cut")
     (w / "cut" / "00003.jpg").write_bytes((frames / "00003.jpg").read_bytes()[:700])
     shutil.copytree(frames, w / "frames")
+    shutil.copytree(frames, w / ".frames")
+    (w / "bytes").mkdir()
+    shutil.copy(frames / "00003.jpg", w / "bytes" / os.fsdecode(b"\xff.jpg"))
     shutil.copytree(SAMPLE / "davis", w / "davis")
     (w / "text.mp4").write_text("these are words")
     (w / "clip.mp4").write_bytes(b"")
@@ -369,6 +372,8 @@ MISTAKES = {
         f"predict {SAMPLE}/youtube-vis --split val --out {{out}} {TINY_WEIGHTS}",
         f"{SAMPLE}/youtube-vis holds neither val/instances.json",
     ),
+    "a hidden name": (f"predict {{w}}/.frames --out {{out}} {TINY_WEIGHTS}", "'.frames' cannot be"),
+    "a name that is no UTF-8": (f"predict {{w}}/bytes --out {{out}} {TINY_WEIGHTS}", "no UTF-8"),
     "no weights": (
         "predict {w}/frames --out {out} --checkpoint {w}/none.safetensors",
         "{w}/none.safetensors",

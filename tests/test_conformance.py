@@ -78,6 +78,32 @@ def ids_from_0(root: Path) -> None:
         path.write_text(json.dumps(data))
 
 
+def frames_cut_by_a_few_bytes(root: Path) -> None:
+    """As WebP in files named .jpg: no mark at the end tells that some of it is gone."""
+    for path in root.rglob("*.jpg"):
+        Image.fromarray(decode_image(path)).save(path, "WEBP")
+        path.write_bytes(path.read_bytes()[:-9])
+
+
+def masks_without_their_end(root: Path) -> None:
+    for path in root.glob(f"{LABELS}/*/*.png"):
+        path.write_bytes(path.read_bytes()[:-12])
+
+
+def frames_of_16_bits(root: Path) -> None:
+    for path in root.rglob("*.jpg"):
+        grey = decode_image(path)[..., 0].astype(np.uint16)
+        Image.fromarray(grey * 257).save(path, "PNG")
+
+
+def areas_that_are_no_numbers(root: Path) -> None:
+    for path in root.glob("*/instances.json"):
+        data = json.loads(path.read_text())
+        data["annotations"][0]["areas"][0] = float("nan")
+        path.write_text(json.dumps(data))
+
+
+CUT, DEEP = "is truncated", "more than 8 bits"
 LINK = "is a link to a file that is not there"
 TABLE: list[tuple[str, Callable[[Path], None], dict[str, str]]] = [
     ("davis", turned_by_exif, dict(predict=ok, train=ok, check=ok, evaluate=ok)),
@@ -95,6 +121,10 @@ TABLE: list[tuple[str, Callable[[Path], None], dict[str, str]]] = [
         no_masks,
         dict(predict=ok, train="no label maps", check=ok, evaluate="no annotations"),
     ),
+    ("davis", frames_cut_by_a_few_bytes, dict(predict=CUT, train=CUT, check="cannot be decoded")),
+    ("davis", frames_of_16_bits, dict(predict=DEEP, train=DEEP, check=DEEP)),
+    ("davis", masks_without_their_end, dict(predict=ok, train=CUT, check=CUT, evaluate=CUT)),
+    ("youtube-vis", areas_that_are_no_numbers, dict(predict=ok, train="'areas'", check="'areas'")),
     ("youtube-vis", png_named_jpg, dict(predict=ok, train=ok, check=ok)),
     ("youtube-vis", jpeg_with_a_film_behind_it, dict(predict=ok, train=ok, check=ok)),
     ("youtube-vis", turned_by_exif, dict(predict=ok, train=ok, check=ok)),

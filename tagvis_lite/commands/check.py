@@ -13,6 +13,7 @@ from pathlib import Path
 from tagvis_lite.checkpoint import read_header, weights_file
 from tagvis_lite.commands.options import Checkpoint, Device, Input, device_named
 from tagvis_lite.config import Config
+from tagvis_lite.data.images import check_file_name
 from tagvis_lite.video import VOID, Video
 
 
@@ -97,12 +98,12 @@ def device_problems(device: str) -> list[str]:
     return [] if device in ("auto", "cpu") else problems_of(lambda: device_named(device))
 
 
-def folder_problems(out: Path, names: Sequence[str] = ()) -> list[str]:
+def folder_problems(out: Path, videos: Sequence[Video] = ()) -> list[str]:
     """What keeps files from being written to a folder, tried out beside it.
 
     Args:
         out: the folder, which need not be there yet; it is not made.
-        names: of videos that get files there.
+        videos: what gets files there, named after it and its frames.
     """
     if out.exists() and not out.is_dir():
         return [f"{out} is a file: choose a folder"]
@@ -110,7 +111,7 @@ def folder_problems(out: Path, names: Sequence[str] = ()) -> list[str]:
     trial = there / ".tagvis.partial"
     try:
         trial.mkdir(exist_ok=True)
-        found = list(_name_problems(trial, names))
+        found = list(_name_problems(trial, videos))
         with suppress(FileNotFoundError):  # where another process tries the same
             trial.rmdir()
     except OSError as error:
@@ -118,15 +119,18 @@ def folder_problems(out: Path, names: Sequence[str] = ()) -> list[str]:
     return found
 
 
-def _name_problems(folder: Path, names: Sequence[str]) -> Iterator[str]:
-    for name in names:
+def _name_problems(folder: Path, videos: Sequence[Video]) -> Iterator[str]:
+    names = [video.name for video in videos]
+    for name in dict.fromkeys([*names, *(n for video in videos for n in video.frame_names)]):
         try:
-            (folder / f".{name}.safetensors.partial").lstat()
+            check_file_name(name, "name of a video or frame")
+            (folder / f"{name}.webp").lstat()
         except FileNotFoundError:
             continue  # a name that a file may have
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            yield f"no file can be named after video {name[:60]!r} ({reason}): rename it"
+        except ValueError as error:
+            yield str(error)
+        except OSError as error:
+            yield f"no file can be named after {name[:60]!r} ({error.strerror}): rename it"
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"two videos are named {name!r}: rename one"
 

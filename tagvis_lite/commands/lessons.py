@@ -7,6 +7,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from tagvis_lite.atomic import replacing
+from tagvis_lite.commands.check import folder_problems, refuse
 
 
 def lessons(out: Positional[Path]) -> None:
@@ -17,6 +18,7 @@ def lessons(out: Positional[Path]) -> None:
     Args:
         out: folder for the notebooks; it is made if it is not there.
     """
+    refuse(folder_problems(out))
     package = Path(__file__).resolve().parents[1]
     here = next(f for f in (package / "_notebooks", package.parent / "notebooks") if f.is_dir())
     notebooks = sorted(here.glob("*.ipynb"))

@@ -67,7 +67,7 @@ def predict(
 
     refuse(
         problems_in(videos, fast=True)
-        + folder_problems(out, [video.name for video in videos])
+        + folder_problems(out, videos)
         + device_problems(device)
         + problems_of(lambda: category_ids(weights, dataset))
     )
@@ -102,6 +102,8 @@ def category_ids(weights: Path, dataset: YoutubeVIS | None) -> dict[int, int] | 
     config, classes = read_header(weights)
     if classes is None and config.model.num_classes == max(dataset.categories) + 1:
         return dataset.category_ids  # weights without names
+    if classes == dataset.categories:  # also where two have one name
+        return dataset.category_ids
     number_of = {name: number for number, name in dataset.categories.items()}
     strange = [name for name in (classes or {}).values() if name not in number_of]
     if classes is None or strange:
@@ -148,6 +150,7 @@ def predict_to_files(
     Warns:
         UserWarning: an overlay could not be made.
     """
+    from tagvis_lite.evaluation.davis_sequence import MAX_PROPOSALS
     from tagvis_lite.evaluation.davis_submission import write_davis_result, write_davis_zip
     from tagvis_lite.evaluation.youtube_vis_submission import track_results, write_results
     from tagvis_lite.inference import predict_video
@@ -186,6 +189,12 @@ def predict_to_files(
     for name in ("results.json", "results.zip"):
         write_results(out / name, results)
     write_davis_zip(out / "davis", out / "davis.zip", list(parts))
+    if any(len(read_json(path)["entries"]) > MAX_PROPOSALS for path in parts.values()):
+        warnings.warn(
+            f"{out / 'davis.zip'}: a video has more than {MAX_PROPOSALS} instances, which DAVIS "
+            f"does not take: use --inference.max-instances {MAX_PROPOSALS} for a submission",
+            stacklevel=2,
+        )
     trust = {
         name: {int(n): value for n, value in read_json(path)["trust"].items()}
         for name, path in parts.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from tagvis_lite.commands.check import memory_problems, refuse
+from tagvis_lite.commands.check import folder_problems, memory_problems, refuse
 from tagvis_lite.commands.options import Device, Fields, Precision, device_named
 
 
@@ -75,7 +75,7 @@ def ablate(
             f"seeds is {seeds}, seed {seed}, videos {videos}, stratum_videos {stratum_videos}: "
             "expected 1, 0, 1 and 0 or more"
         )
-    refuse(memory_problems(fields))
+    refuse(memory_problems(fields) + folder_problems(out))
     runs = runner.plan(
         fields,
         out,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from tagvis_lite.atomic import replacing_folder
+from tagvis_lite.commands.check import folder_problems, refuse
 
 
 def toy(
@@ -32,6 +33,9 @@ def toy(
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"{out} is there already: choose another folder, or delete it")
+    refuse(folder_problems(out))
+    if not train + validation + test:
+        raise ValueError("--train, --validation and --test are 0: ask for at least one video")
     config = ToyConfig(difficulty=difficulty)
     splits: list[tuple[Split, int, ToyConfig]] = [
         ("train", train, with_frames_to_drop(config)),

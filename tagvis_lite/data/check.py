@@ -24,7 +24,7 @@ from tagvis_lite.data.davis import (
     split_lists,
 )
 from tagvis_lite.data.find import open_video, youtube_vis_splits
-from tagvis_lite.data.images import ImageFrames, list_images
+from tagvis_lite.data.images import ImageFrames, decode_image, list_images
 from tagvis_lite.data.label_maps import LabelMaps, read_label_map
 from tagvis_lite.data.youtube_vis import read_youtube_vis
 from tagvis_lite.video import BACKGROUND, VOID, Video
@@ -64,13 +64,12 @@ def check_path(path: Path, *, fast: bool = False) -> list[SplitReport]:
         report = reports.setdefault(split, SplitReport(split))
         try:
             video = read()
-        except (ValueError, OSError) as error:
-            found = [str(error), *_problems_in_parts(folder, fast)]
-        else:
+            found = problems_in([video], fast=fast)
             report.videos += 1
             report.frames += len(video)
             report.label_maps += 0 if video.ids is None else len(video.ids)
-            found = problems_in([video], fast=fast)
+        except (ValueError, OSError) as error:
+            found = list(dict.fromkeys([str(error), *_problems_in_parts(folder)]))
         report.problems += [problem for problem in found if problem not in seen]
         seen |= set(found)
     return list(reports.values())
@@ -102,7 +101,7 @@ def _problems_in_frames(video: Video, fast: bool) -> Iterator[str]:
         if missing:
             yield f"{folder}: {_some(missing)} missing"
         there = [t for t, path in enumerate(frames.paths) if path.name not in missing]
-        yield from _errors(frames.look if fast else partial(_look_and_read, frames), there)
+        yield from _errors(frames.look if fast else frames.__getitem__, there)
     elif not fast:
         yield from _errors(frames.__getitem__, range(len(frames)))
 
@@ -117,8 +116,7 @@ def _problems_in_label_maps(video: Video, fast: bool) -> Iterator[str]:
     found: set[int] = set()
 
     def read(t: int) -> None:
-        labels = _look_and_read(ids, t) if isinstance(ids, LabelMaps) else ids[t]
-        found.update(np.flatnonzero(np.bincount(labels.ravel(), minlength=256)).tolist())
+        found.update(np.flatnonzero(np.bincount(ids[t].ravel(), minlength=256)).tolist())
 
     yield from _errors(read, range(len(ids)))
     where = f"{ids.paths[0].parent}" if isinstance(ids, LabelMaps) else f"video {video.name!r}"
@@ -140,19 +138,16 @@ def _errors(read: Callable[[int], object], indices: Sequence[int]) -> Iterator[s
             yield str(error)
 
 
-def _look_and_read(images: ImageFrames | LabelMaps, t: int) -> np.ndarray:
-    """What the fast way refuses, such as a file without its end, the thorough way refuses too."""
-    image = images[t]
-    images.look(t)
-    return image
-
-
-def _problems_in_parts(folder: Path | None, fast: bool) -> Iterator[str]:
-    """What else is wrong with a DAVIS sequence whose frames and label maps do not fit together."""
+def _problems_in_parts(folder: Path | None) -> Iterator[str]:
+    """What is wrong with each file of a sequence or folder of frames that makes no video."""
     if folder is None or not folder.is_dir():
         return
     try:
-        yield from _problems_in_frames(read_sequence(folder, truth=False), fast)
+        frames = list_images(folder)
+        gaps = _gaps([path.stem for path in frames])
+        if gaps:
+            yield f"{folder}: {_some(gaps)} missing among its frames"
+        yield from _errors(lambda t: decode_image(frames[t]), range(len(frames)))
         labels = label_maps_folder(folder)
         maps = list_images(labels, (".png",)) if labels else ()
         yield from _errors(lambda t: read_label_map(maps[t]), range(len(maps)))
@@ -177,7 +172,11 @@ def _videos(path: Path) -> Iterator[_Sequence]:
                 "<split>/instances.json or <split>.json beside a folder <split> (YouTube-VIS): "
                 "see data/README.md for both layouts"
             )
-        yield path.name, partial(_same, open_video(path)), None
+        name = path.resolve().name
+        if path.is_dir() and list_images(path):
+            yield name, partial(open_video, path), path
+        else:
+            yield name, partial(_same, open_video(path)), None
 
 
 def _videos_of_list(root: Path, listing: Path) -> Iterator[_Sequence]:

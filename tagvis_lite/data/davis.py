@@ -185,7 +185,8 @@ def read_sequence(folder: Path, single_object: bool = False, *, truth: bool = Tr
 def label_maps_folder(frames: Path, single_object: bool = False) -> Path | None:
     """The folder of label maps of the sequence whose frames lie in root/JPEGImages/480p/name."""
     kinds = ANNOTATIONS[::-1] if single_object else ANNOTATIONS
-    folders = [frames.parents[2] / kind / frames.parent.name / frames.name for kind in kinds]
+    root = frames.parent.parent.parent
+    folders = [root / kind / frames.parent.name / frames.name for kind in kinds]
     return next((folder for folder in folders if folder.is_dir()), None)
 
 

@@ -150,7 +150,7 @@ def find_videos(
     Args:
         path: the root, folder or file; `~` is the home folder.
         split: of a root; the held-out one when not given.
-        truth: without it, label maps of a DAVIS root are not looked at: they may be missing,
+        truth: without it, label maps and annotations are not looked at: they may be missing,
             incomplete or damaged.
 
     Returns:
@@ -175,7 +175,7 @@ def find_videos(
     frames = path / split
     if split == "train-held-out":  # of `tagvis data split`: a part of the training set
         frames = path / "train"
-    dataset = read_youtube_vis(splits[split], frames)
+    dataset = read_youtube_vis(splits[split], frames, truth=truth)
     return dataset.videos, dataset
 
 
@@ -192,5 +192,7 @@ def open_video(path: str | Path) -> Video:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such folder of images or video file")
     if path.suffix.lower() in IMAGE_SUFFIXES:
-        raise ValueError(f"{path} is a single image: give the folder that holds all frames")
+        raise ValueError(
+            f"{path} is an image: give a video file, or the folder that holds all frames"
+        )
     return read_video_file(path)

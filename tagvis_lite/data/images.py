@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ExifTags import Base as ExifTag
 
 from tagvis_lite.atomic import replacing
@@ -64,7 +64,8 @@ def opened_image(
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such image") from None
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split())
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = "it does not begin as one" if unknown else " ".join(str(error).split())
         raise ValueError(
             f"{path} cannot be decoded as {' or '.join(formats)} ({reason}): the file is "
             "truncated, damaged or of another kind; copy or download it again"
@@ -76,19 +77,22 @@ def image_size(path: Path) -> tuple[int, int]:
     with opened_image(path) as image:
         height, width = image.height, image.width
         sideways = image.getexif().get(ExifTag.Orientation) in SIDEWAYS
+    _refuse_more_than_8_bits(image, path)
     return (width, height) if sideways else (height, width)
 
 
 def check_image_end(path: Path) -> None:
-    """Look for the mark that a JPEG or PNG ends with; nothing is decoded.
+    """Look for what a JPEG or PNG ends with, and for all bytes of a WebP; nothing is decoded.
 
     Some cameras write more behind the end of an image, such as a short film: that is no damage.
 
     Raises:
-        ValueError: the mark is not there, so the file is cut off. Damage before it is not found.
+        ValueError: it is not there, so the file is cut off. Damage before it is not found.
     """
     with path.open("rb") as file:
         kind = file.read(2)
+        if kind == b"RI" and int.from_bytes(file.read(6)[2:], "little") + 8 > path.stat().st_size:
+            raise ValueError(f"{path} is truncated: copy or download it again")
         mark = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND"}.get(kind)
         if mark is None:
             return
@@ -121,12 +125,17 @@ def decode_image(path: Path) -> np.ndarray:
     with opened_image(path) as image:
         image.load()
         upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith(("I", "F")):
+    check_image_end(path)
+    _refuse_more_than_8_bits(upright, path)
+    return np.array(upright if upright.mode == "RGB" else upright.convert("RGB"))
+
+
+def _refuse_more_than_8_bits(image: Image.Image, path: Path) -> None:
+    if image.mode.startswith(("I", "F")):
         raise ValueError(
-            f"{path} has more than 8 bits per pixel and channel (mode {upright.mode}): convert it "
+            f"{path} has more than 8 bits per pixel and channel (mode {image.mode}): convert it "
             "to 8 bits first"
         )
-    return np.array(upright if upright.mode == "RGB" else upright.convert("RGB"))
 
 
 def decode_shrunk(path: Path, by: int) -> np.ndarray:
@@ -312,6 +321,6 @@ def check_file_name(name: str, what: str) -> None:
     """Refuse a name that is hidden, empty, or would leave its folder. Raises ValueError."""
     if not name.strip() or name != name.strip() or re.search(r"^\.|[/\\\x00-\x1f]", name):
         raise ValueError(
-            f"{what}: {name!r} cannot be the name of a file or folder (empty, a slash, a "
-            "dot or space at an end): rename it"
+            f"{what}: {name!r} cannot be the name of a file or folder (empty, hidden by "
+            "a dot, a slash, a space at an end, a line's end or tab): rename it"
         )

@@ -61,6 +61,8 @@ def decode_label_map(content: bytes, path: Path) -> np.ndarray:
     ids = _plain_indices(content)
     if ids is None:
         ids = np.array(_opened_label_map(path, decode=True, content=content), np.uint8)
+        if b"IEND" not in content:
+            raise ValueError(f"{path} is truncated: copy or download it again")
     return ids
 
 

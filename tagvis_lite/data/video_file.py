@@ -97,7 +97,7 @@ def read_video_file(path: str | Path) -> Video:
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such video file")
+        raise FileNotFoundError(f"{path}: no such video file; a pipe or device is none")
     damaged: list[int] = []
     count = sum(1 for _ in tqdm(_decoded(path, damaged), path.name, unit="frame", delay=2))
     if count == 0:
@@ -115,7 +115,7 @@ def _opened(path: Path) -> Any:
     try:
         container = av.open(path)
     except (av.error.FFmpegError, OSError) as error:
-        raise _no_video(path, str(error)) from error
+        raise _no_video(path, error.strerror or str(error)) from error
     if not container.streams.video:
         container.close()
         raise _no_video(path, "it holds no pictures")
@@ -228,6 +228,7 @@ def _write_mp4(path: Path, frames: Iterable[np.ndarray], rate: Fraction, encoder
     with av.open(path, "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream: Any = container.add_stream(encoder, rate=rate, options=ENCODERS[encoder])
         stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1  # with more, the same frames make other bytes
         for t, frame in enumerate(frames):
             height, width = frame.shape[:2]
             even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -62,7 +62,11 @@ class YoutubeVIS:
 
 
 def read_youtube_vis(
-    annotations: str | Path, frames_root: str | Path | None = None, *, require_frames: bool = True
+    annotations: str | Path,
+    frames_root: str | Path | None = None,
+    *,
+    require_frames: bool = True,
+    truth: bool = True,
 ) -> YoutubeVIS:
     """Read an annotation file; frames and label maps are decoded when they are asked for.
 
@@ -76,13 +80,14 @@ def read_youtube_vis(
         frames_root: folder that holds `JPEGImages/<file name>` or `<file name>`. Without it,
             frames cannot be decoded, but label maps can.
         require_frames: look whether the first frame of each video is there.
+        truth: without it, annotations are not looked at, and every `ids` is None.
 
     Raises:
         FileNotFoundError: no such json; with `require_frames`, no first frame of a video.
         NotADirectoryError: no folder `frames_root`.
         ValueError: not json, not of this layout, or inconsistent; the message names the entry.
     """
-    file = read_annotations(annotations)
+    file = read_annotations(annotations, truth=truth)
     folder = None if frames_root is None else _frames_folder(Path(frames_root))
     as_they_come = all(1 <= category < VOID for category in file.categories)
     number_of = {

@@ -83,8 +83,8 @@ class AnnotationFile:
     repeated_ids: int = 0
 
 
-def read_annotations(path: str | Path) -> AnnotationFile:
-    """Read an annotation file.
+def read_annotations(path: str | Path, *, truth: bool = True) -> AnnotationFile:
+    """Read an annotation file; without `truth` as if it were a public part.
 
     Raises:
         FileNotFoundError: no such file.
@@ -93,7 +93,10 @@ def read_annotations(path: str | Path) -> AnnotationFile:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such annotation file")
-    return parse_annotations(parse_json(path.read_bytes(), path), str(path))
+    data = parse_json(path.read_bytes(), path)
+    if not truth and isinstance(data, dict):
+        data.pop("annotations", None)
+    return parse_annotations(data, str(path))
 
 
 def parse_json(content: bytes, path: Path) -> Any:

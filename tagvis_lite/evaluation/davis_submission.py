@@ -24,15 +24,10 @@ def write_davis_result(tracks: Tracks, results_dir: str | Path) -> None:
     """Write `tracks` as indexed PNGs, `<results_dir>/<name>/<frame>.png`.
 
     Raises:
-        ValueError: an id above 20, which the server refuses, or a name that is no file name.
+        ValueError: a name that is no file name.
     """
     for name in (tracks.name, *tracks.frame_names):
         check_file_name(name, f"tracks of {tracks.name!r}")
-    if tracks.ids.max(initial=0) > MAX_PROPOSALS:
-        raise ValueError(
-            f"tracks of {tracks.name!r} have id {tracks.ids.max()}; DAVIS takes at most "
-            f"{MAX_PROPOSALS} proposals, numbered from 1: keep the best ones and renumber"
-        )
     for name, ids in zip(tracks.frame_names, tracks.ids, strict=True):
         write_label_map(Path(results_dir) / tracks.name / f"{name}.png", ids)
 

@@ -9,14 +9,16 @@ long as no two make the same run.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
 from tagvis_lite.config import Config, config_from_dict, config_to_dict
@@ -107,8 +109,21 @@ def ablate(runs: Sequence[Run], jobs: int = 1) -> Iterator[Path]:
     if not runs or jobs < 1:
         raise ValueError(f"{len(runs)} runs and {jobs} jobs: both must be 1 or more")
     missing = [run for run in runs if not _is_done(run)]
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    spawn = get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_end_with_parent) as pool:
         yield from pool.map(run_one, missing)
+
+
+def _end_with_parent() -> None:
+    """Let a worker not outlive a killed `ablate`, and then write where the next one writes."""
+
+    def watch() -> None:
+        parent = parent_process()
+        assert parent is not None
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def run_one(run: Run) -> Path:
@@ -133,7 +148,10 @@ def run_one(run: Run) -> Path:
     network = TagVIS(replace(config.model, pretrained=False))
     network.load_state_dict(load_state(run.scratch / "last.pt")["network"])
     parts = _score(run, network)
-    save_network(run.weights, network, config)
+    # Both are written in the scratch folder, which a killed run leaves for the next to clean up.
+    weights, result = run.scratch / "whole.safetensors", run.scratch / "whole.json"
+    save_network(weights, network, config)
+    weights.replace(run.weights)
     values = {
         "row": run.row.name,
         "seed": config.train.seed,
@@ -146,8 +164,9 @@ def run_one(run: Run) -> Path:
         **run.settings(),
         "provenance": provenance(),
     }
-    write_json(run.result, values)
-    shutil.rmtree(run.scratch)
+    write_json(result, values)
+    result.replace(run.result)
+    shutil.rmtree(run.scratch, ignore_errors=True)
     return run.result
 
 

@@ -34,7 +34,7 @@ COMMANDS = {
     "train": f"train --data {{sample}}/davis --device cpu --train.save-every 1 {TRAIN}",
     "evaluate": "evaluate davis {sample}/davis {sample}/davis/Annotations_unsupervised/480p "
     "--split test --processes 1 --explain",
-    "ablate": f"ablate {TRAIN} --row full spectra --seeds 1 --videos 2 --stratum-videos 1",
+    "ablate": f"ablate {TRAIN} --row full spectra --seeds 1 --videos 2 --stratum-videos 0",
 }
 # Each command is a fork of a process that has imported what takes seconds.
 FORKS = multiprocessing.get_context("forkserver")

@@ -227,6 +227,24 @@ def test_a_video_that_cannot_be_read_leaves_those_before_it_done(tmp_path: Path)
     assert predict(tmp_path, VIDEOS[:2]) == 1
 
 
+class Chequered(RedIsTag):
+    """Every other block is an instance of its own: 32 of them, more than DAVIS takes."""
+
+    def forward(self, frames: Tensor) -> Prediction:
+        row, column = torch.arange(SIZE)[:, None] // 4, torch.arange(SIZE) // 4
+        tags = (3.0 * (8 * row + column)).expand(1, T, SIZE, SIZE)
+        foreground = torch.where((row + column) % 2 == 0, 9.0, -9.0).expand(1, T, SIZE, SIZE)
+        return Prediction(tags=tags, semantic_logits=torch.stack([-foreground, foreground], dim=1))
+
+
+def test_more_instances_than_davis_takes_cost_no_result(tmp_path: Path) -> None:
+    many = replace(CONFIG, inference=replace(CONFIG.inference, max_instances=50))
+    with pytest.warns(UserWarning, match=r"davis\.zip: a video has more than 20 instances"):
+        predict(tmp_path, VIDEOS[:1], network=Chequered(), config=many)
+    assert len(json.loads((tmp_path / "results.json").read_text())) > 20
+    assert read_label_map(tmp_path / "davis" / "a" / "00000.png").max() > 20
+
+
 def test_nothing_is_printed_where_no_one_watches(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 from tqdm.auto import tqdm
 
-from tagvis_lite.atomic import replacing
+from tagvis_lite.atomic import is_remains, remove_remains, replacing
 from tagvis_lite.data.davis import OBJECT, write_davis
 from tagvis_lite.data.youtube_vis import write_youtube_vis
 from tagvis_lite.study.composites.draw import SCORING, Composites, Mix
@@ -91,7 +91,11 @@ def write_composites(
     }
     path = out / "composites.json"
     drawn = _read_plan(path, json.loads(json.dumps(settings)))
-    if drawn is None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if (
+        drawn is None
+        and out.exists()
+        and (not out.is_dir() or not all(map(is_remains, out.iterdir())))
+    ):
         raise FileExistsError(f"{out} is there already: choose another folder, or delete it")
     sets = {
         part: Composites(
@@ -109,6 +113,7 @@ def write_composites(
             part: [_made_of(made, i) for i in range(len(made))] for part, made in sets.items()
         }
         plan = {"what": NOTE, "settings": settings, "sources": used, "videos": made_of}
+        remove_remains(out)
         with replacing(path) as temporary:
             temporary.write_text(json.dumps(plan, indent=1))
     for part, made in sets.items():
