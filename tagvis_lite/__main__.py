@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 from tagvis_lite.commands.parsing import command_of
 
@@ -27,7 +28,7 @@ COMMANDS = {
     "evaluate youtube-vis": ("evaluate.evaluate_youtube_vis", "AP and AR of a results.json"),
     "check-submission davis": ("evaluate.check_davis", "what a DAVIS server would refuse"),
     "check-submission youtube-vis": ("evaluate.check_youtube_vis", "what its server would refuse"),
-    "export": ("export.export_command", "write a checkpoint as one ONNX file"),
+    "export": ("export.export", "write a checkpoint as one ONNX file"),
     "profile": ("study.profile", "count a network's operations, and time it"),
     "ablate": ("study.ablate", "train every row of Table III on toy videos"),
     "reproduce": ("reproduce.reproduce", "the paper's tables on your own data, row by row"),
@@ -52,26 +53,38 @@ def main(words: Sequence[str] | None = None) -> None:
     """Run one command; exit code 2 after a mistake that the user can mend."""
     warnings.formatwarning = warning_line
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what it finds is in our errors
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # whoever started us closed it
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
+        elif isinstance(stream, TextIOWrapper):  # an alphabet without a path's letters
+            stream.reconfigure(errors="backslashreplace")
     try:
-        try:
-            given = list(sys.argv[1:] if words is None else words)
-            command = command_of(given, COMMANDS)
-            command()
-        finally:
-            sys.stdout.flush()
+        given = list(sys.argv[1:] if words is None else words)
+        if given[:1] != ["notebooks"]:  # whose kernels show their pictures themselves
+            os.environ["MPLBACKEND"] = "agg"
+        command = command_of(given, COMMANDS)
+        command()
+        sys.stdout.flush()
     except BrokenPipeError:  # whoever reads the output, such as `head`, has enough of it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(141) from None
+        code = 141
     except KeyboardInterrupt:
         print("tagvis: interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+        code = 130
     except USER_ERRORS as error:
         for text in getattr(error, "lines", [str(error)]):
             line = " ".join(text.split()).encode(errors="backslashreplace").decode()
             if len(line) > LONGEST_LINE:
                 line = f"{line[: LONGEST_LINE // 2]} ... {line[-LONGEST_LINE // 2 :]}"
             print(f"tagvis: {line}", file=sys.stderr)
-        raise SystemExit(2) from error
+        code = 2
+    else:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:  # what is left to print would be an error again when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

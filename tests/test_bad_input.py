@@ -5,6 +5,8 @@ Nothing here takes long: a mistake that a command can see at the start must not 
 
 from __future__ import annotations
 
+import json
+import os
 import resource
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import save_file
 from tiny_network import OVERRIDES, save_tiny
 
@@ -24,6 +27,7 @@ from tagvis_lite.data.label_maps import read_label_map, write_label_map
 
 SAMPLE = Path(__file__).resolve().parents[1] / "data" / "toy"
 FRAMES, LABELS = Path("JPEGImages/480p"), Path("Annotations_unsupervised/480p")
+FRAMES_OF_TEST = "davis" / FRAMES / "toy-test-00000"
 
 
 # ---------------------------------------------------------------- what can be broken
@@ -55,6 +59,7 @@ def lose_masks(root: Path) -> None:
 
 def lose_one_mask(root: Path) -> None:
     (root / LABELS / "toy-train-00000" / "00002.png").unlink()
+    (root / LABELS / "toy-test-00001" / "00005.png").unlink()
 
 
 def rename_frames_folder(root: Path) -> None:
@@ -92,6 +97,18 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     truncate_json(Path(shutil.copytree(SAMPLE / "youtube-vis", b / "truncate_json")))
     (b / "notes").mkdir()
     (b / "notes" / "notes.txt").write_text("no data set")
+    frames = SAMPLE / FRAMES_OF_TEST
+    shutil.copytree(frames, b / "frames")
+    shutil.copytree(frames, b / ".frames")
+    (b / "bytes").mkdir()
+    shutil.copy(frames / "00003.jpg", b / "bytes" / os.fsdecode(b"\xff.jpg"))
+    (b / "empty.mp4").touch()
+    (b / "run").mkdir()
+    (b / "run" / "config.json").write_text('{"profile": "toy"}')
+    (b / "cut.json").write_text('[{"video_id": 1')
+    (b / "unknown.json").write_text(
+        '[{"video_id": 99, "category_id": 1, "score": 0.5, "segmentations": []}]'
+    )
     (b / "video.mp4").write_bytes(b"\x00\x00\x00\x20ftypisom" + bytes(100))
     (b / "image.jpg").write_bytes(b"no image")
 
@@ -99,6 +116,12 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cut = (b / "tiny.safetensors").read_bytes()
     (b / "cut.safetensors").write_bytes(cut[: len(cut) // 2])
     save_file({"weight": torch.zeros(2)}, b / "foreign.safetensors")
+    torch.save({"weight": torch.zeros(2)}, b / "pickle.safetensors")
+    with safe_open(b / "tiny.safetensors", framework="pt") as file:
+        config = json.loads(file.metadata()["config"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    config["model"]["head_channels"] += 8
+    save_file(tensors, b / "other.safetensors", {"config": json.dumps(config)})
 
     (b / "archives").mkdir()
     (b / "archives" / "train.zip").write_text("words")
@@ -116,6 +139,9 @@ TRAIN = f"train --out {{out}} --profile smoke --device cpu {OVERRIDES} --data {{
 GT = "evaluate davis {b}/%s " + f"{GOOD}/{LABELS} --split test --processes 1"
 RESULTS = f"evaluate davis {GOOD} {{b}}/%s --split test --processes 1 --out {{out}}"
 SUBMIT = f"check-submission davis {{b}}/%s {GOOD}/{LABELS} --split test"
+SMOKE = f"--profile smoke --device cpu {OVERRIDES}"
+CHECKPOINT = f"predict {GOOD} --split test --out {{out}} --checkpoint {{b}}/%s"
+SCORE = f"evaluate youtube-vis {SAMPLE}/youtube-vis/test/instances.json"
 COMPOSITE = "data composite {b}/%s --out {out} --train 1 --validation 0 --test 0"
 CHECK = "check {b}/%s"
 
@@ -163,23 +189,34 @@ TABLE: list[tuple[str, str, list[str]]] = [
     ("data davis --archive {b}/%s --out {out}", "missing.zip", ["{b}/missing.zip", "no such"]),
     ("data davis --archive {b}/%s --out {out}", "archives/train.zip", ["cannot be unpacked"]),
     ("data davis --archive {b}/%s --out {out}", "words.zip", ["words.zip holds no folder JPEG"]),
-    (f"predict {GOOD} --split test --out {{out}} --checkpoint {{b}}/%s", "none.pt", ["none.pt"]),
-    (
-        f"predict {GOOD} --split test --out {{out}} --checkpoint {{b}}/%s",
-        "cut.safetensors",
-        ["cut.safetensors is not a readable"],
-    ),
-    (
-        f"predict {GOOD} --split test --out {{out}} --checkpoint {{b}}/%s",
-        "foreign.safetensors",
-        ["foreign.safetensors carries no tagvis_lite config"],
-    ),
+    (PREDICT, ".frames", ["'.frames' cannot be the name"]),
+    (PREDICT, "bytes", ["no UTF-8"]),
+    (PREDICT, "empty.mp4", ["{b}/empty.mp4"]),
+    (CHECKPOINT, "none.pt", ["none.pt"]),
+    (CHECKPOINT, "cut.safetensors", ["cut.safetensors is not a readable"]),
+    (CHECKPOINT, "pickle.safetensors", ["pickle.safetensors is not a readable"]),
+    (CHECKPOINT, "foreign.safetensors", ["foreign.safetensors carries no tagvis_lite config"]),
+    (CHECKPOINT, "other.safetensors", ["other.safetensors do not fit", "size mismatch"]),
+    (f"predict {{b}}/frames --out {{b}}/%s {WEIGHTS}", "video.mp4", ["{b}/video.mp4 is a file"]),
+    (f"predict {{b}}/frames --out {{out}} --device %s {WEIGHTS}", "gpu", ["device 'gpu'"]),
+    ("train --out {out} --profile %s", "huge", ["'huge'; there are toy, paper, smoke"]),
+    (f"train --out {{b}}/%s --data {GOOD} {SMOKE}", "run", ["run holds files that are not of"]),
+    (f"train --out {{b}}/%s --data {GOOD} {SMOKE}", "video.mp4", ["{b}/video.mp4"]),
+    (f"train --out {{out}} --data {GOOD} --device %s", "abacus", ["abacus"]),
+    (f"train --out {{out}} --data {GOOD} {SMOKE} --data.size %s", "33 33", ["33"]),
+    (RESULTS, f"lose_one_mask/{LABELS}", ["toy-test-00001/00005.png"]),
+    (RESULTS, "missing {b}/none", ["{b}/missing: no such", "{b}/none: no such"]),
+    (f"evaluate davis {GOOD} {GOOD} --split test --out {{b}}/%s", "cut.json", ["is a file"]),
+    (f"{SCORE} {{b}}/unknown.json --out {{b}}/%s", "cut.json", ["{b}/cut.json is a file"]),
+    (f"{SCORE} {{b}}/%s", "none.json", ["{b}/none.json"]),
+    (f"{SCORE} {{b}}/%s", "cut.json", ["{b}/cut.json is not valid json"]),
+    (f"{SCORE} {{b}}/%s", "unknown.json", ["unknown.json, prediction 0: video_id 99"]),
+    ("check-submission youtube-vis {b}/%s {b}/cut.json", "none.json", ["{b}/none.json"]),
+    ("toy --out {b}/%s --train 1", "notes", ["{b}/notes is there already"]),
+    ("toy --out {out} --train %s --validation 0 --test 0", "0", ["at least one video"]),
+    ("profile --profile smoke --repeats %s", "0", ["repeats"]),
     ("evaluate youtube-vis {b}/%s {b}/words.zip", "lose_masks", ["DAVIS root: say davis"]),
-    (
-        "evaluate youtube-vis {b}/%s {b}/words.zip",
-        "notes",
-        ["{b}/notes holds no annotations", "the file"],
-    ),
+    ("evaluate youtube-vis {b}/%s {b}/words.zip", "notes", ["{b}/notes holds no annotations"]),
     ("evaluate davis {b}/%s {b}", "truncate_json", ["is a YouTube-VIS root: say youtube-vis"]),
     ("check-submission youtube-vis {b}/%s {b}", "lose_masks", ["DAVIS root"]),
     (

@@ -19,8 +19,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors import safe_open
-from safetensors.torch import save_file
 from tiny_network import OVERRIDES, SIZE, TINY, save_tiny
 from tyro.conf import Positional
 
@@ -305,185 +303,6 @@ def one_error(capsys: pytest.CaptureFixture[str]) -> str:
     return line
 
 
-@pytest.fixture(scope="module")
-def wrong(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of files that are not what they should be."""
-    w = tmp_path_factory.mktemp("wrong")
-    frames = SAMPLE / "davis" / "JPEGImages" / "480p" / "toy-test-00000"
-    (w / "empty").mkdir()
-    (w / "empty" / "notes.txt").write_text("no image")
-    shutil.copytree(frames, w / "cut")
-    (w / "cut" / "00003.jpg").write_bytes((frames / "00003.jpg").read_bytes()[:700])
-    shutil.copytree(frames, w / "frames")
-    shutil.copytree(frames, w / ".frames")
-    (w / "bytes").mkdir()
-    shutil.copy(frames / "00003.jpg", w / "bytes" / os.fsdecode(b"\xff.jpg"))
-    shutil.copytree(SAMPLE / "davis", w / "davis")
-    (w / "text.mp4").write_text("these are words")
-    (w / "clip.mp4").write_bytes(b"")
-
-    save_tiny(w / "tiny.safetensors")
-    (w / "text.safetensors").write_text("these are words")
-    torch.save({"weight": torch.zeros(2)}, w / "pickle.safetensors")
-    save_file({"weight": torch.zeros(2)}, w / "foreign.safetensors")
-    with safe_open(w / "tiny.safetensors", framework="pt") as file:
-        config = json.loads(file.metadata()["config"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    config["model"]["head_channels"] += 8
-    save_file(tensors, w / "other.safetensors", {"config": json.dumps(config)})
-
-    (w / "run").mkdir()
-    (w / "run" / "config.json").write_text('{"profile": "toy"}')
-    annotations = SAMPLE / "davis" / "Annotations_unsupervised" / "480p"
-    shutil.copytree(annotations, w / "perfect")
-    shutil.copytree(annotations, w / "missing-frame")
-    (w / "missing-frame" / "toy-test-00001" / "00005.png").unlink()
-    shutil.copytree(annotations, w / "rgb")
-    Image.new("RGB", (64, 64)).save(w / "rgb" / "toy-test-00001" / "00002.png")
-    shutil.copytree(SAMPLE / "davis", w / "rgb-davis")
-    target = w / "rgb-davis" / "Annotations_unsupervised" / "480p" / "toy-test-00000" / "00001.png"
-    Image.new("RGB", (64, 64)).save(target)
-    (w / "cut.json").write_text('[{"video_id": 1')
-    (w / "unknown.json").write_text(
-        '[{"video_id": 99, "category_id": 1, "score": 0.5, "segmentations": []}]'
-    )
-    return w
-
-
-TINY_WEIGHTS = "--checkpoint {w}/tiny.safetensors"
-DAVIS_TEST = "--split test --processes 1 --out {out}"
-YOUTUBE_GT = f"{SAMPLE}/youtube-vis/test/instances.json"
-MISTAKES = {
-    # what: (command, what the error names)
-    "missing path": (f"predict {{w}}/missing --out {{out}} {TINY_WEIGHTS}", "{w}/missing"),
-    "no images": (f"predict {{w}}/empty --out {{out}} {TINY_WEIGHTS}", "{w}/empty"),
-    "truncated jpeg": (f"predict {{w}}/cut --out {{out}} {TINY_WEIGHTS}", "{w}/cut/00003.jpg"),
-    "text as video": (f"predict {{w}}/text.mp4 --out {{out}} {TINY_WEIGHTS}", "{w}/text.mp4"),
-    "empty video": (f"predict {{w}}/clip.mp4 --out {{out}} {TINY_WEIGHTS}", "{w}/clip.mp4"),
-    "one image": (
-        f"predict {{w}}/frames/00000.jpg --out {{out}} {TINY_WEIGHTS}",
-        "{w}/frames/00000.jpg",
-    ),
-    "davis split": (
-        f"predict {{w}}/davis --split val --out {{out}} {TINY_WEIGHTS}",
-        "{w}/davis/ImageSets",
-    ),
-    "youtube-vis split": (
-        f"predict {SAMPLE}/youtube-vis --split val --out {{out}} {TINY_WEIGHTS}",
-        f"{SAMPLE}/youtube-vis holds neither val/instances.json",
-    ),
-    "a hidden name": (f"predict {{w}}/.frames --out {{out}} {TINY_WEIGHTS}", "'.frames' cannot be"),
-    "a name that is no UTF-8": (f"predict {{w}}/bytes --out {{out}} {TINY_WEIGHTS}", "no UTF-8"),
-    "no weights": (
-        "predict {w}/frames --out {out} --checkpoint {w}/none.safetensors",
-        "{w}/none.safetensors",
-    ),
-    "pickled weights": (
-        "predict {w}/frames --out {out} --checkpoint {w}/pickle.safetensors",
-        "{w}/pickle.safetensors",
-    ),
-    "text as weights": (
-        "predict {w}/frames --out {out} --checkpoint {w}/text.safetensors",
-        "{w}/text.safetensors",
-    ),
-    "foreign weights": (
-        "predict {w}/frames --out {out} --checkpoint {w}/foreign.safetensors",
-        "{w}/foreign.safetensors",
-    ),
-    "weights of another config": (
-        "predict {w}/frames --out {out} --checkpoint {w}/other.safetensors",
-        "{w}/other.safetensors",
-    ),
-    "results onto a file": (
-        f"predict {{w}}/frames --out {{w}}/text.mp4 {TINY_WEIGHTS}",
-        "{w}/text.mp4",
-    ),
-    "unknown device": (
-        f"predict {{w}}/frames --out {{out}} --device gpu {TINY_WEIGHTS}",
-        "device 'gpu'",
-    ),
-    "unknown profile": ("train --out {out} --profile huge", "'huge'; there are toy, paper, smoke"),
-    "no profile": ("train --out {out} --profile", "unknown profile"),
-    "no training data": ("train --out {out} --data {w}/missing", "{w}/missing"),
-    "wrong layout": ("train --out {out} --data {w}/frames", "{w}/frames"),
-    "run of another config": (
-        f"train --out {{w}}/run --data {{w}}/davis {SMOKE}",
-        "{w}/run holds files that are not of",
-    ),
-    "run onto a file": (f"train --out {{w}}/text.mp4 --data {{w}}/davis {SMOKE}", "{w}/text.mp4"),
-    "unknown training device": (
-        "train --out {out} --data {w}/davis --profile smoke --device abacus",
-        "abacus",
-    ),
-    "too few numbers": (f"train --out {{out}} {SMOKE} --data.size 33 33 --data {{w}}/davis", "33"),
-    "davis root": (f"evaluate davis {{w}}/none {{w}}/perfect {DAVIS_TEST}", "none"),
-    "results folder": (
-        f"evaluate davis {{w}}/davis {{w}}/none {DAVIS_TEST}",
-        "{w}/none",
-    ),
-    "missing frame": (
-        f"evaluate davis {{w}}/davis {{w}}/missing-frame {DAVIS_TEST}",
-        "{w}/missing-frame/toy-test-00001/00005.png",
-    ),
-    "rgb result": (
-        f"evaluate davis {{w}}/davis {{w}}/rgb {DAVIS_TEST}",
-        "{w}/rgb/toy-test-00001/00002.png",
-    ),
-    "rgb annotation": (
-        f"evaluate davis {{w}}/rgb-davis {{w}}/perfect {DAVIS_TEST}",
-        "{w}/rgb-davis/Annotations_unsupervised/480p/toy-test-00000/00001.png",
-    ),
-    "no results": (
-        f"evaluate youtube-vis {YOUTUBE_GT} {{w}}/none.json",
-        "{w}/none.json",
-    ),
-    "results that are not there": (
-        f"evaluate davis {{w}}/davis {{w}}/perfect {{w}}/none {DAVIS_TEST}",
-        "{w}/none: no such results",
-    ),
-    "scores into a file": (
-        f"evaluate davis {{w}}/davis {{w}}/perfect {DAVIS_TEST} --out {{w}}/cut.json",
-        "{w}/cut.json is a file",
-    ),
-    "AP into a file": (
-        f"evaluate youtube-vis {YOUTUBE_GT} {{w}}/unknown.json --out {{w}}/cut.json",
-        "{w}/cut.json is a file",
-    ),
-    "truncated json": (
-        f"evaluate youtube-vis {YOUTUBE_GT} {{w}}/cut.json",
-        "{w}/cut.json",
-    ),
-    "unknown video": (
-        f"evaluate youtube-vis {YOUTUBE_GT} {{w}}/unknown.json",
-        "{w}/unknown.json",
-    ),
-    "no ground truth": (
-        "check-submission youtube-vis {w}/none.json {w}/cut.json",
-        "{w}/none.json",
-    ),
-    "toy set that is there": (
-        "toy --out {w}/davis --train 1",
-        "{w}/davis is there already",
-    ),
-    "no repeats": ("profile --profile smoke --repeats 0", "repeats"),
-}
-
-
-@pytest.mark.parametrize("what", MISTAKES)
-def test_a_mistake_is_one_line_and_exit_code_2(
-    what: str, wrong: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command, named = (part.format(w=wrong, out=tmp_path / "out") for part in MISTAKES[what])
-    with pytest.raises(SystemExit) as caught:
-        tagvis(command)
-    line = one_error(capsys)
-    assert caught.value.code == 2
-    assert line.startswith("tagvis: ")
-    assert named in line
-    assert "Traceback" not in line
-    assert len(line) < 800
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason="here a GPU is no mistake")
 @pytest.mark.parametrize(
     "command",
@@ -646,14 +465,12 @@ def test_the_package_runs_as_a_program() -> None:
     assert "Tag-based video instance segmentation" in done.stdout
 
 
-def test_libraries_add_nothing_to_the_one_line(wrong: Path, tmp_path: Path) -> None:
-    arguments = (
-        f"predict {wrong}/text.mp4 --out {tmp_path}/out --checkpoint {wrong}/tiny.safetensors"
-    )
-    done = program(*arguments.split(), capture_output=True)
+def test_libraries_add_nothing_to_the_one_line(tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("these are words")
+    done = program("predict", f"{tmp_path}/text.mp4", "--out", f"{tmp_path}/x", capture_output=True)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"tagvis: {wrong}/text.mp4 cannot be read as a video")
+    assert line.startswith(f"tagvis: {tmp_path}/text.mp4 cannot be read as a video")
 
 
 def test_a_mistake_in_a_path_is_told_before_torch_is_there(tmp_path: Path) -> None:
@@ -678,12 +495,13 @@ def test_a_mistake_in_a_path_is_told_before_torch_is_there(tmp_path: Path) -> No
     assert len(done.stderr.splitlines()) == 7, "a line for each mistake"
 
 
-def test_a_warning_is_a_line_and_a_tilde_is_home(wrong: Path, tmp_path: Path) -> None:
+def test_a_warning_is_a_line_and_a_tilde_is_home(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (40, 32, 48, 3), np.uint8)
     write_video_file(tmp_path / "cut.mp4", noise, fps=25)
     whole = (tmp_path / "cut.mp4").read_bytes()
     (tmp_path / "cut.mp4").write_bytes(whole[: 2 * len(whole) // 3])
-    words = f"--out=~/out --checkpoint {wrong}/tiny.safetensors"
+    save_tiny(tmp_path / "tiny.safetensors")
+    words = "--out=~/out --checkpoint ~/tiny.safetensors"
     done = program(
         *f"predict ~/cut.mp4 {words}".split(),
         capture_output=True,
@@ -706,3 +524,11 @@ def test_a_reader_that_has_had_enough_is_no_error() -> None:
         os.close(writing)
     assert done.stderr == ""
     assert done.returncode == 141
+
+
+@pytest.mark.parametrize(("where", "code"), [(">&-", 0), (">/dev/full", 2)])
+def test_output_that_cannot_be_written_is_no_traceback(where: str, code: int) -> None:
+    command = f"exec '{sys.executable}' -m tagvis_lite --help {where}"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == code
+    assert len(done.stderr.splitlines()) == (1 if code else 0)

@@ -8,7 +8,7 @@ from typing import Literal
 from tagvis_lite.commands.options import Root
 
 
-def davis(out: Path, archive: Path | None = None, sha256: str | None = None) -> None:
+def davis(out: Path, archive: Path | None = None) -> None:
     """Unpack DAVIS-2017 Unsupervised, trainval, 480p, and download it where no archive is given.
 
     On a slow line, fetch it yourself; this goes on where it stopped:
@@ -17,13 +17,10 @@ def davis(out: Path, archive: Path | None = None, sha256: str | None = None) -> 
     Args:
         out: folder for the root DAVIS, and for the archive if it is downloaded.
         archive: the zip, if it is on this machine already.
-        sha256: what the SHA-256 of the archive must be. Its makers publish none; the one that was
-            found is printed.
     """
     from tagvis_lite.data.obtain import obtain_davis
 
-    root, found = obtain_davis(out, archive, sha256=sha256)
-    print(f"SHA-256 of the archive: {found}")
+    root = obtain_davis(out, archive)
     print(f"{root} is ready; to look at every file: tagvis check {root}")
 
 

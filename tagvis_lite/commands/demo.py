@@ -50,26 +50,15 @@ SCORES = {
 """What each score says; all are percent, means over all objects."""
 
 
-def demo(out: Path = Path("runs/demo"), videos: int = 16) -> None:
+def demo(out: Path = Path("runs/demo"), videos: int = 16) -> Path:
     """The main job on toy data: render, predict with the shipped weights, evaluate, show.
-
-    Args:
-        out: folder for the page and its data.
-        videos: number of held-out videos.
-    """
-    page = run_demo(out, videos)
-    print(f"Open {page.resolve().as_uri()}")
-
-
-def run_demo(out: Path, num_videos: int = 16) -> Path:
-    """Render held-out toy videos, predict them with the shipped weights, evaluate, write a page.
 
     The videos go through the DAVIS layout on disk and back, and the J&F is that of the result
     folder, as it would be for a benchmark. What an earlier demo left in `out` is made anew.
 
     Args:
         out: folder for `toy/` (the videos), `predictions/`, `figures/` and `index.html`.
-        num_videos: of the toy test split.
+        videos: number of held-out videos.
 
     Returns:
         The page.
@@ -79,30 +68,31 @@ def run_demo(out: Path, num_videos: int = 16) -> Path:
         FileNotFoundError: the weights did not come with this installation.
         ValueError: fewer than one video.
     """
-    if num_videos < 1:
-        raise ValueError(f"a demo of {num_videos} videos shows nothing: ask for 1 or more")
+    if videos < 1:
+        raise ValueError(f"a demo of {videos} videos shows nothing: ask for 1 or more")
     weights = shipped("checkpoints/toy.safetensors")
     card = json.loads(shipped("checkpoints/toy.json").read_text(encoding="utf-8"))
     network, config = load_network(weights)
     _clear(out)
-    write_davis(out / "toy", toy_split("test", num_videos), "test")
-    videos = read_davis(out / "toy", "test")
+    write_davis(out / "toy", toy_split("test", videos), "test")
+    found = read_davis(out / "toy", "test")
     predictions = out / "predictions"
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    predict_to_files(network, config, videos, predictions, weights=digest)
+    predict_to_files(network, config, found, predictions, weights=digest)
     scores = evaluate_davis_files(out / "toy", predictions, split="test")
     page = out / "index.html"
-    seen = [_look(network, config, video) for video in videos[:SHOWN]]
+    seen = [_look(network, config, video) for video in found[:SHOWN]]
     strips = [_strip(one) for one in seen]
     first = min(seen, key=lambda one: one.missed)  # of those shown, the one with the best result
-    clip = _clip(first, toy_split("test", num_videos, ToyConfig(SHARP)))
+    clip = _clip(first, toy_split("test", videos, ToyConfig(SHARP)))
     for name, drawn in [("clip", clip), *zip([one.name for one in seen], strips, strict=True)]:
         with replacing(out / "figures" / f"{name}.webp") as temporary:
             temporary.write_bytes(drawn.file)
     origin = f"{weights.name}: {card['summary']}"
-    text = _page(clip, first, [strip.html() for strip in strips], len(videos), scores, origin)
+    text = _page(clip, first, [strip.html() for strip in strips], len(found), scores, origin)
     with replacing(page) as temporary:
         temporary.write_text(text, encoding="utf-8")
+    print(f"Open {page.resolve().as_uri()}")
     return page
 
 

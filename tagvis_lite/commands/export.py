@@ -20,6 +20,7 @@ from tyro.conf import Positional
 
 from tagvis_lite.atomic import replacing
 from tagvis_lite.checkpoint import weights_file
+from tagvis_lite.commands.check import folder_problems, refuse
 from tagvis_lite.commands.extras import needs
 from tagvis_lite.commands.options import Checkpoint
 from tagvis_lite.config import Config
@@ -107,14 +108,14 @@ def asked_maps(module: Attention, features: Tensor) -> Tensor:
     return attention_maps(query, key).permute(0, 2, 3, 1, 4)
 
 
-def export_command(
+def export(
     checkpoint: Positional[Checkpoint],
     out: Path,
     clip_frames: int | None = None,
     size: tuple[int, int] | None = None,
     attention: bool = False,
     half: bool = False,
-) -> None:
+) -> dict[str, Any]:
     """Write a checkpoint as one ONNX file, for programs without torch (docs/deploy.md).
 
     Args:
@@ -122,32 +123,10 @@ def export_command(
         clip_frames: frames of a clip; those of the training when not given.
         size: height and width of the frames; those of the training when not given.
         attention: add the maps of the three attention modules to the outputs.
-        half: store weights in float16, for a file of half the size.
-    """
-    card = export(weights_file(checkpoint), out, clip_frames, size, attention, half)
-    size_mb, difference = out.stat().st_size / 1e6, card["difference_from_torch"]
-    print(f"{out}: {size_mb:.1f} MB, differs from torch by {difference:.0e} of the largest value")
-    for name, shape in {"frames": card["frames_shape"], **card["outputs"]}.items():
-        print(f"  {name}: {' x '.join(map(str, shape))}")
+        half: store weights in float16, for a file of half the size; it computes in float32.
 
-
-def export(
-    checkpoint: Path,
-    out: Path,
-    clip_frames: int | None = None,
-    size: tuple[int, int] | None = None,
-    attention: bool = False,
-    half: bool = False,
-) -> dict[str, Any]:
-    """Write a checkpoint as ONNX, and return its card, which the file holds as well.
-
-    Args:
-        checkpoint: weights that this package wrote.
-        out: the file. It appears when it has been checked against torch.
-        clip_frames: frames of a clip, those of the checkpoint's config when not given.
-        size: height and width of the frames, likewise.
-        attention: offer the attention maps as further outputs.
-        half: store weights in float16, half the size; it computes in float32 all the same.
+    Returns:
+        The card of the file, which it holds as well.
 
     Raises:
         ValueError: the extra `export` is not installed, a size that the network does not take, or a
@@ -155,7 +134,12 @@ def export(
     """
     if out.suffix != ".onnx":
         raise ValueError(f"{out}: give the file a name that ends in .onnx")
-    network, config = load_network(checkpoint)
+    with needs("export"):
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    refuse(folder_problems(out.parent))
+    weights = weights_file(checkpoint)
+    network, config = load_network(weights)
     length = config.data.clip_frames if clip_frames is None else clip_frames
     shape = (length, *(size or config.data.size), 3)
     if min(shape) < 1:
@@ -173,7 +157,7 @@ def export(
         _write(module, frames, temporary, half)
         difference = _difference_from_torch(temporary, frames, expected)
         card = {
-            "weights_sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+            "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
             "profile": config.profile,
             "frames": "uint8, T x H x W x 3: RGB as decoded, 0 to 255, resized to H x W",
             "frames_shape": list(shape),
@@ -190,13 +174,17 @@ def export(
             "difference_from_torch": difference,
         }
         _add_card(temporary, card)
+    size_mb = out.stat().st_size / 1e6
+    print(f"{out}: {size_mb:.1f} MB, differs from torch by {difference:.0e} of the largest value")
+    for name, sides in {"frames": shape, **card["outputs"]}.items():
+        print(f"  {name}: {' x '.join(map(str, sides))}")
     return card
 
 
 def _write(module: Exported, frames: Tensor, path: Path, half: bool) -> None:
-    with needs("export"):
-        import onnx
-        from onnxscript import optimizer
+    import onnx
+    from onnxscript import optimizer
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter, about itself
         program = torch.onnx.export(
@@ -239,8 +227,8 @@ def _store_in_half(graph: Any) -> None:
 
 
 def _difference_from_torch(path: Path, frames: Tensor, expected: dict[str, Tensor]) -> float:
-    with needs("export"):
-        import onnxruntime
+    import onnxruntime
+
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     found = session.run(list(expected), {"frames": frames.numpy()})
     largest = 0.0

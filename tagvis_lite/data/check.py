@@ -26,11 +26,10 @@ from tagvis_lite.data.davis import (
 from tagvis_lite.data.find import open_video, youtube_vis_splits
 from tagvis_lite.data.images import ImageFrames, decode_image, list_images
 from tagvis_lite.data.label_maps import LabelMaps, read_label_map
-from tagvis_lite.data.youtube_vis import read_youtube_vis
+from tagvis_lite.data.youtube_vis import RleLabelMaps, read_youtube_vis
 from tagvis_lite.video import BACKGROUND, VOID, Video
 
 Read = Callable[[], Video]
-_Sequence = tuple[str, Read, Path | None]
 
 
 @dataclass
@@ -112,6 +111,8 @@ def _problems_in_label_maps(video: Video, fast: bool) -> Iterator[str]:
     if fast:
         if isinstance(ids, LabelMaps):
             yield from _errors(ids.look, range(len(ids)))
+        elif isinstance(ids, RleLabelMaps):
+            yield from _errors(lambda _: ids.look(), [0])
         return
     found: set[int] = set()
 
@@ -158,48 +159,44 @@ def _problems_in_parts(folder: Path | None) -> Iterator[str]:
 # ---------------------------------------------------------------- what there is to read
 
 
-def _videos(path: Path) -> Iterator[_Sequence]:
-    """Name of the split, reader, and folder in a DAVIS root, of all videos of a root or path."""
+def _videos(path: Path) -> Iterator[tuple[str, Read, Path | None]]:
+    """Name of the split, reader, and folder of frames, of all videos of a root or path."""
     lists, splits = split_lists(path), youtube_vis_splits(path)
     for listing in lists:
-        yield from _videos_of_list(path, listing)
+        yield from _videos_of_list(listing, frames_folder(path))
     for split, json in splits.items():
         yield from _videos_of_json(split, json, path / split)
-    if not lists and not splits:
-        if path.is_dir() and any(child.is_dir() for child in path.iterdir()):
-            raise FileNotFoundError(
-                f"{path} holds neither ImageSets/2017/<split>.txt (DAVIS) nor "
-                "<split>/instances.json or <split>.json beside a folder <split> (YouTube-VIS): "
-                "see data/README.md for both layouts"
-            )
-        name = path.resolve().name
-        if path.is_dir() and list_images(path):
-            yield name, partial(open_video, path), path
-        else:
-            yield name, partial(_same, open_video(path)), None
+    if lists or splits:
+        return
+    if path.is_dir() and list_images(path):
+        yield path.resolve().name, partial(open_video, path), path
+    elif path.is_dir() and any(child.is_dir() for child in path.iterdir()):
+        raise FileNotFoundError(
+            f"{path} holds neither ImageSets/2017/<split>.txt (DAVIS) nor <split>/instances.json "
+            "or <split>.json beside a folder <split> (YouTube-VIS): see data/README.md for both "
+            "layouts"
+        )
+    else:
+        yield path.name, partial(_same, open_video(path)), None
 
 
-def _videos_of_list(root: Path, listing: Path) -> Iterator[_Sequence]:
-    split = f"{listing.parent.name}/{listing.stem}"
-    frames = frames_folder(root)
+def _videos_of_list(listing: Path, frames: Path) -> Iterator[tuple[str, Read, Path | None]]:
+    year, split = listing.parent.name, f"{listing.parent.name}/{listing.stem}"
     try:
-        names = read_list(listing)
+        for name in read_list(listing):
+            yield split, partial(read_sequence, frames / name, year in OF_2016), frames / name
     except (ValueError, OSError) as error:
         yield split, partial(_fail, error), None
-        return
-    for name in names:
-        of_2016 = listing.parent.name in OF_2016
-        yield split, partial(read_sequence, frames / name, of_2016), frames / name
 
 
-def _videos_of_json(split: str, json: Path, frames: Path) -> Iterator[_Sequence]:
+def _videos_of_json(
+    split: str, json: Path, frames: Path
+) -> Iterator[tuple[str, Read, Path | None]]:
     try:
-        videos = read_youtube_vis(json, frames, require_frames=False).videos
+        for video in read_youtube_vis(json, frames, require_frames=False).videos:
+            yield split, partial(_same, video), None
     except (ValueError, OSError) as error:
         yield split, partial(_fail, error), None
-        return
-    for video in videos:
-        yield split, partial(_same, video), None
 
 
 def _fail(error: Exception) -> Video:

@@ -49,16 +49,14 @@ def read_davis(
 ) -> list[Video]:
     """Read a split of a DAVIS root; frames and label maps are decoded when they are asked for.
 
-    Every instance has category 1, 'object': `categories` lists all 254 ids there could be, because
-    which of them occur is known only after decoding. `ids` is None where a sequence has no label
-    maps (the test splits), or has one for its first frame alone (the semi-supervised task).
+    Every instance has category 1, 'object': `categories` lists all 254 ids there could be. `ids` is
+    None where a sequence has no label maps (the test splits), or has one for its first frame alone
+    (the semi-supervised task).
 
     Args:
         root: the folder that holds `JPEGImages` and `ImageSets`. Frames are those in 480p, or in
             the only folder of another resolution.
-        split: a file in `ImageSets/<year>`. Its lines are names of sequences, or pairs of a frame
-            and its annotation, as in DAVIS 2016 (whose own folder is `ImageSets/480p`). None reads
-            every sequence that has frames, and needs no list.
+        split: a list in `ImageSets/<year>`; None reads every sequence that has frames.
         year: "2017", "2019" (the splits of the challenge) or "2016"; 2017 when not given, or else
             the year that has the split.
         single_object: the masks are those of DAVIS 2016, where 255 is the object and not void; so
@@ -66,8 +64,7 @@ def read_davis(
         truth: without it, label maps are not looked at, and every `ids` is None.
 
     Raises:
-        NotADirectoryError: `root`, its frames, or the frames of a sequence are not there.
-        FileNotFoundError: no list of the split; frames without annotation, or the reverse.
+        OSError: `root`, the list, frames, or the partner of a frame or label map are not there.
         ValueError: a list that holds no names; masks of DAVIS 2016 without `single_object`, or the
             reverse; a label map of another size than the frames. On access too: damaged files.
     """
@@ -174,7 +171,7 @@ def read_sequence(folder: Path, single_object: bool = False, *, truth: bool = Tr
             f"{maps_folder}; the first without a partner is {odd[0]!r}. Download both again, or "
             "remove the label maps to read the frames alone"
         )
-    ids = LabelMaps(maps, frames.size, single_object, 1 if single_object else VOID)
+    ids = LabelMaps(maps, frames.size, single_object)
     if single_object:
         _ = ids[0]
     else:

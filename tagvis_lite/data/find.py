@@ -157,7 +157,7 @@ def find_videos(
         The videos, and the annotation file that they are of, in a YouTube-VIS root.
 
     Raises:
-        FileNotFoundError: nothing is at `path`, or the split is not there.
+        OSError: nothing is at `path`, or the split is not there.
         ValueError: something is, but none of these; or see the readers of each.
     """
     path = Path(path).expanduser()

@@ -10,7 +10,8 @@ import os
 import struct
 import threading
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,37 +93,29 @@ def _plain_indices(content: bytes) -> np.ndarray | None:
     plain = PNG_SIGNATURE + b"".join(
         struct.pack(">I", len(body)) + kind + body + _checksum(kind + body) for kind, body in parts
     )
-    with _QUIET:
+    with _quiet():
         return cv2.imdecode(np.frombuffer(plain, np.uint8), cv2.IMREAD_UNCHANGED)
 
 
-class _QuietStandardError:
-    """Keeps what libpng writes to standard error off it: our own errors say it, with the file."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.inside = 0
-        self.kept = -1
-
-    def __enter__(self) -> None:
-        with self.lock:
-            self.inside += 1
-            if self.inside == 1:
-                with suppress(OSError):  # it may be closed
-                    self.kept = os.dup(2)
-                    os.dup2(_NOWHERE, 2)
-
-    def __exit__(self, *_: object) -> None:
-        with self.lock:
-            self.inside -= 1
-            if self.inside == 0 and self.kept >= 0:
-                os.dup2(self.kept, 2)
-                os.close(self.kept)
-                self.kept = -1
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what libpng writes to standard error off it: our own errors say it, with the file."""
+    with _ONE_AT_A_TIME:
+        try:
+            kept = os.dup(2)
+        except OSError:  # it is closed
+            yield
+            return
+        os.dup2(_NOWHERE, 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 _NOWHERE = os.open(os.devnull, os.O_WRONLY)
-_QUIET = _QuietStandardError()
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def _checksum(chunk: bytes) -> bytes:
@@ -167,13 +160,11 @@ class LabelMaps:
         paths: T files.
         size: H x W that every label map must have.
         single_object: a map of 0 and 255 alone is a mask of DAVIS 2016, and 255 becomes id 1.
-        ids_at_most: the largest id. Below 255, void has no place among them either.
     """
 
     paths: tuple[Path, ...]
     size: tuple[int, int]
     single_object: bool = False
-    ids_at_most: int = VOID
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -190,22 +181,12 @@ class LabelMaps:
                     "255 alone; drop single_object=True, or number the instances from 1"
                 )
             return (ids != BACKGROUND).astype(np.uint8)
-        if largest > self.ids_at_most:
-            raise ValueError(f"{path} holds ids {_some_ids(ids)}: {self._advice(largest)}")
-        return ids
-
-    def _advice(self, largest: int) -> str:
-        if self.ids_at_most == 1:
-            return "a mask of DAVIS 2016 has one object; drop single_object=True"
-        if largest == VOID:
-            return (
-                "a result has no void; write the object of a binary mask as 1 (or score it with "
-                "single_object=True where the ground truth is DAVIS-2016)"
+        if self.single_object and largest > 1:
+            raise ValueError(
+                f"{path} holds ids {_some_ids(ids)}: a mask of DAVIS 2016 has one object; drop "
+                "single_object=True"
             )
-        return (
-            f"at most {self.ids_at_most} instances a sequence are allowed here; keep the best and "
-            "number them from 1"
-        )
+        return ids
 
     def look(self, index: int) -> None:
         """Check a label map by its header and its end, many times as fast as decoding it.

@@ -8,12 +8,10 @@ command starts that one anew.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile, ZipInfo, is_zipfile
 
@@ -36,22 +34,19 @@ YOUTUBE_VIS_ARCHIVES = (
 )
 
 
-def obtain_davis(
-    out: Path, archive: Path | None = None, *, url: str = DAVIS_URL, sha256: str | None = None
-) -> tuple[Path, str]:
+def obtain_davis(out: Path, archive: Path | None = None, *, url: str = DAVIS_URL) -> Path:
     """Unpack DAVIS 2017 Unsupervised, trainval, 480p, and download it first where need be.
 
     Args:
         out: folder for the root `DAVIS`, and for the archive if it is downloaded.
         archive: the zip, if it is on this machine already.
         url: where to download it from if it is not.
-        sha256: what the SHA-256 of the archive must be, in hex.
 
     Returns:
-        The root, and the SHA-256 of the archive.
+        The root.
 
     Raises:
-        ValueError: a zip of another hash or layout, or a damaged one.
+        ValueError: a zip of another layout, or a damaged one.
         FileExistsError: a root `DAVIS` that lacks files of the archive.
         OSError: the server cannot be reached, or the disk has no room.
     """
@@ -67,15 +62,8 @@ def obtain_davis(
                 f"{archive} holds no folder {part}: it is not DAVIS-2017 Unsupervised in 480p; "
                 f"for that, {BY_HAND.format(url=DAVIS_URL)}"
             )
-    with archive.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if sha256 is not None and found != sha256.lower():
-        raise ValueError(
-            f"{archive} has SHA-256 {found}, expected {sha256}: it is damaged, or changed where "
-            "it comes from; delete it and run the command again"
-        )
     _unpack(archive, members, f"{top}/", out / top)
-    return out / top, found
+    return out / top
 
 
 def obtain_youtube_vis(archives: Path, out: Path) -> list[str]:
@@ -99,34 +87,20 @@ def obtain_youtube_vis(archives: Path, out: Path) -> list[str]:
     """
     if not archives.is_dir():
         raise NotADirectoryError(f"{archives}: no such folder; {YOUTUBE_VIS_ARCHIVES}")
-    splits = [
-        _look_into(archives / f"{name}.zip", name)
-        for name in SPLITS
-        if (archives / f"{name}.zip").is_file()
-    ]
-    if not splits:
+    found = [path for name in SPLITS if (path := archives / f"{name}.zip").is_file()]
+    if not found:
         raise FileNotFoundError(f"{archives} holds no train.zip: {YOUTUBE_VIS_ARCHIVES}")
-    for split in splits:
-        _unpack(split.archive, split.members, split.prefix, out / split.name)
-        if split.annotations is not None:
-            with replacing(out / f"{split.name}.json") as temporary:
-                shutil.copyfile(split.annotations, temporary)
-    return [split.name for split in splits]
+    for archive, (members, prefix, beside) in {a: _look_into(a) for a in found}.items():
+        _unpack(archive, members, prefix, out / archive.stem)
+        if beside is not None:
+            with replacing(out / beside.name) as temporary:
+                shutil.copyfile(beside, temporary)
+    return [archive.stem for archive in found]
 
 
-@dataclass(frozen=True)
-class _Split:
-    """A split: its archive, what precedes its names there, and its json if that lies beside."""
-
-    name: str
-    archive: Path
-    members: dict[str, ZipInfo]
-    prefix: str
-    annotations: Path | None
-
-
-def _look_into(archive: Path, name: str) -> _Split:
-    members = _members(archive)
+def _look_into(archive: Path) -> tuple[dict[str, ZipInfo], str, Path | None]:
+    """The files of a split, what precedes their names, and its json if that lies beside."""
+    members, name = _members(archive), archive.stem
     prefix = f"{name}/" if all(member.startswith(f"{name}/") for member in members) else ""
     if not any(member.startswith(f"{prefix}JPEGImages/") for member in members):
         raise ValueError(
@@ -139,7 +113,7 @@ def _look_into(archive: Path, name: str) -> _Split:
         raise FileNotFoundError(
             f"{beside}: no such file, and {archive} holds no instances.json: {YOUTUBE_VIS_ARCHIVES}"
         )
-    return _Split(name, archive, members, prefix, None if inside else beside)
+    return members, prefix, None if inside else beside
 
 
 def _download(url: str, path: Path) -> None:

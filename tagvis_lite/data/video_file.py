@@ -240,12 +240,5 @@ def _write_mp4(path: Path, frames: Iterable[np.ndarray], rate: Fraction, encoder
 
 def _write_webp(path: Path, frames: list[np.ndarray], rate: Fraction) -> None:
     first, *others = (Image.fromarray(frame) for frame in frames)
-    first.save(
-        path,
-        "WEBP",
-        save_all=True,
-        append_images=others,
-        duration=max(1, round(1000 / rate)),
-        loop=0,
-        quality=WEBP_QUALITY,
-    )
+    each = {"duration": max(1, round(1000 / rate)), "quality": WEBP_QUALITY}
+    first.save(path, "WEBP", save_all=True, append_images=others, loop=0, **each)

@@ -26,7 +26,7 @@ from tagvis_lite.data.images import (
     frames_to_write,
     write_jpeg,
 )
-from tagvis_lite.data.rle import decode_mask, encode_ids
+from tagvis_lite.data.rle import decode_mask, encode_ids, read_tracks
 from tagvis_lite.data.youtube_vis_json import (
     AnnotatedVideo,
     Track,
@@ -188,6 +188,11 @@ class RleLabelMaps:
 
     def __len__(self) -> int:
         return self.length
+
+    def look(self) -> None:
+        """Check the runs of all masks; nothing is decoded. Raises what reading them would raise."""
+        tracks = [track for _, track in self.tracks]
+        read_tracks([t.segmentations for t in tracks], self.size, [t.where for t in tracks])
 
     def __getitem__(self, index: int, /) -> np.ndarray:
         if not -self.length <= index < self.length:

@@ -15,7 +15,6 @@ from tiny_network import save_tiny
 
 from tagvis_lite.__main__ import main
 from tagvis_lite.commands import demo
-from tagvis_lite.commands.demo import run_demo
 
 SUMMARY = 'random weights <of> a "tiny" network & nobody\'s record'
 VOID_ELEMENTS = {"meta", "img", "source", "br", "hr"}
@@ -74,7 +73,7 @@ def _shipped(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def page(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(demo, "shipped", lambda name: files / name)
-        return run_demo(tmp_path_factory.mktemp("demo") / "new" / "run", 2)
+        return demo.demo(tmp_path_factory.mktemp("demo") / "new" / "run", 2)
 
 
 def test_the_page_is_html_with_pictures_that_can_be_seen_and_heard(page: Path) -> None:
@@ -159,14 +158,14 @@ def test_files_that_are_not_of_a_demo_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "toy").mkdir()
     (tmp_path / "toy" / "data.txt").write_text("precious")
     with pytest.raises(FileExistsError, match="not of `tagvis demo`") as caught:
-        run_demo(tmp_path, 1)
+        demo.demo(tmp_path, 1)
     assert str(tmp_path) in str(caught.value)
     assert [p.name for p in tmp_path.rglob("*")] == ["toy", "data.txt"]
 
 
 def test_a_demo_of_no_video_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="1 or more"):
-        run_demo(tmp_path / "run", 0)
+        demo.demo(tmp_path / "run", 0)
     assert not (tmp_path / "run").exists()
 
 
@@ -175,5 +174,5 @@ def test_missing_weights_are_named_before_anything_is_made(
 ) -> None:
     monkeypatch.setattr(demo, "shipped", lambda name: tmp_path / name)
     with pytest.raises(FileNotFoundError, match=r"toy\.(json|safetensors)"):
-        run_demo(tmp_path / "run", 1)
+        demo.demo(tmp_path / "run", 1)
     assert not (tmp_path / "run").exists()

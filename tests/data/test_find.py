@@ -101,7 +101,7 @@ def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_path_that_is_no_video(tmp_path: Path) -> None:
     (tmp_path / "0.png").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"0\.png is a single image"):
+    with pytest.raises(ValueError, match=r"0\.png is an image"):
         find_videos(tmp_path / "0.png")
 
 
