@@ -6,6 +6,7 @@ Whatever a user can cause and mend ends in one line on standard error and exit c
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -40,6 +41,8 @@ COMMANDS = {
 USER_ERRORS = (ValueError, OSError, MemoryError)
 """A user's mistakes: reported without a traceback."""
 
+NO_MEMORY = re.compile("out of memory|can't allocate memory")
+"""What torch says where there is no more of it."""
 LONGEST_LINE = 800
 """Characters of an error; of a longer one the middle is left out."""
 
@@ -71,8 +74,10 @@ def main(words: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("tagvis: interrupted", file=sys.stderr)
         code = 130
-    except USER_ERRORS as error:
-        for text in getattr(error, "lines", [str(error)]):
+    except (*USER_ERRORS, RuntimeError) as error:
+        if not isinstance(error, USER_ERRORS) and not NO_MEMORY.search(str(error)):
+            raise
+        for text in getattr(error, "lines", [str(error) or "out of memory"]):
             line = " ".join(text.split()).encode(errors="backslashreplace").decode()
             if len(line) > LONGEST_LINE:
                 line = f"{line[: LONGEST_LINE // 2]} ... {line[-LONGEST_LINE // 2 :]}"

@@ -451,6 +451,24 @@ def test_an_interrupt_is_no_traceback(
     assert one_error(capsys) == "tagvis: interrupted"
 
 
+def test_memory_that_is_not_there_is_told_before_and_after(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+
+    frames = SAMPLE / "davis" / "JPEGImages" / "480p" / "toy-test-00000"
+    command = f"predict {frames} --out {tmp_path}/out"
+    monkeypatch.setattr("tagvis_lite.commands.predict.predict_to_files", full)
+    with pytest.raises(SystemExit, match="2"):
+        tagvis(command)
+    assert one_error(capsys) == "tagvis: CUDA out of memory. Tried to allocate 9 GiB"
+    monkeypatch.setattr(os, "sysconf", lambda _: 64)
+    with pytest.raises(SystemExit, match="2"):
+        tagvis(command)
+    assert "the label maps of video 'toy-test-00000' take" in one_error(capsys)
+
+
 # ---------------------------------------------------------------- as a program
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -141,9 +141,6 @@ def memory_problems(config: Config) -> list[str]:
 
     from tagvis_lite.model.network import TagVIS
 
-    if not hasattr(os, "sysconf"):
-        return []
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         with torch.device("meta"):  # shapes without values
             network = TagVIS(replace(config.model, pretrained=False))
@@ -155,6 +152,22 @@ def memory_problems(config: Config) -> list[str]:
         "weights of model.widths and other channels": weights,
         "frames of data.size, a batch of them,": batch,
     }
+    return _beyond_memory(needs)
+
+
+def result_problems(videos: Sequence[Video]) -> list[str]:
+    """Whether the label maps of a video, found whole, are more than this machine could hold."""
+    needs = {}
+    for video in videos:
+        height, width = getattr(video.frames, "size", None) or video.frames[0].shape[:2]
+        needs[f"the label maps of video {video.name!r}"] = len(video) * height * width
+    return [f"{problem}: cut the video into parts" for problem in _beyond_memory(needs)]
+
+
+def _beyond_memory(needs: Mapping[str, int]) -> list[str]:
+    if not hasattr(os, "sysconf"):
+        return []
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return [
         f"{what} take {size / 1e9:,.0f} GB, but there are {memory / 1e9:.0f} GB of memory"
         for what, size in needs.items()

@@ -24,7 +24,13 @@ from typing import TYPE_CHECKING
 from tqdm.auto import tqdm
 
 from tagvis_lite.checkpoint import read_header, weights_file
-from tagvis_lite.commands.check import device_problems, folder_problems, problems_of, refuse
+from tagvis_lite.commands.check import (
+    device_problems,
+    folder_problems,
+    problems_of,
+    refuse,
+    result_problems,
+)
 from tagvis_lite.commands.options import (
     Checkpoint,
     Device,
@@ -68,6 +74,7 @@ def predict(
     refuse(
         problems_in(videos, fast=True)
         + folder_problems(out, videos)
+        + result_problems(videos)
         + device_problems(device)
         + problems_of(lambda: category_ids(weights, dataset))
     )

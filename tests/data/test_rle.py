@@ -10,25 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco_mask
+from run_lengths import runs_of
 
 from tagvis_lite.data.rle import decode_mask, encode_ids, intersection, read_tracks
 
 FUZZ = settings(max_examples=60, deadline=None)
 MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12))
-# what pycocotools answers to `decode`
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-
-def runs_of(mask: np.ndarray) -> list[int]:
-    """Lengths of the runs of a mask down its columns, background first."""
-    runs = [0]
-    value = False
-    for pixel in mask.T.ravel().tolist():
-        if pixel != value:
-            runs.append(0)
-            value = pixel
-        runs[-1] += 1
-    return runs
 
 
 def rle(mask: np.ndarray) -> dict[str, Any]:

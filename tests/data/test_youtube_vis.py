@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
+from run_lengths import runs_of
 
 from tagvis_lite.__main__ import main
 from tagvis_lite.data.find import find_training_data, find_videos
@@ -32,25 +33,11 @@ from tagvis_lite.evaluation.youtube_vis_submission import (
 )
 from tagvis_lite.video import Tracks, Video
 
-# what pycocotools answers to `decode`
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 moderate = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 HEIGHT, WIDTH = 6, 9
 CATEGORIES = {3: "cat", 7: "dog"}
-
-
-def runs_of(mask: np.ndarray) -> list[int]:
-    """Lengths of the runs of a mask down its columns, background first."""
-    runs = [0]
-    value = False
-    for pixel in mask.T.ravel().tolist():
-        if pixel != value:
-            runs.append(0)
-            value = pixel
-        runs[-1] += 1
-    return runs
 
 
 def rle(mask: np.ndarray) -> dict[str, Any]:

@@ -32,8 +32,6 @@ from tagvis_lite.evaluation.youtube_vis_submission import read_predictions, trac
 from tagvis_lite.paper import youtube_vis as literal
 from tagvis_lite.video import Tracks, Video
 
-# what pycocotools answers to `decode`
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 FUZZ = settings(max_examples=60, deadline=None)
 
 

@@ -22,8 +22,6 @@ from tagvis_lite.evaluation.youtube_vis_submission import (
 )
 from tagvis_lite.video import Tracks
 
-# what pycocotools answers to `decode`
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 VIDEO_IDS = {"cows": 5, "fox": 2}
 CATEGORIES = [{"id": 3, "name": "fox"}, {"id": 40, "name": "cow"}]
 
