@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -45,6 +45,34 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def trial_folder(out: Path) -> Iterator[Path]:
+    """Try whether a folder can be written to, before the work whose results go there.
+
+    Gives an empty folder in `out`, or in the first folder above it that is there, and removes it.
+
+    Raises:
+        OSError: names `out` and says why not.
+    """
+    try:
+        if out.exists() and not out.is_dir():
+            raise FileExistsError(f"{out} is a file: choose a folder")
+        there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+        trial = there / ".tagvis.partial"
+        trial.mkdir(exist_ok=True)
+    except OSError as error:
+        if error.strerror is None:
+            raise
+        raise OSError(
+            f"{out} cannot be written ({error.strerror}): choose another folder"
+        ) from error
+    try:
+        yield trial
+    finally:
+        with suppress(FileNotFoundError):  # another process may try the same
+            trial.rmdir()
 
 
 def is_remains(path: Path) -> bool:

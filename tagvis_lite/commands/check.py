@@ -6,10 +6,10 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from tagvis_lite.atomic import trial_folder
 from tagvis_lite.checkpoint import read_header, weights_file
 from tagvis_lite.commands.options import Checkpoint, Device, Input, device_named
 from tagvis_lite.config import Config
@@ -105,18 +105,11 @@ def folder_problems(out: Path, videos: Sequence[Video] = ()) -> list[str]:
         out: the folder, which need not be there yet; it is not made.
         videos: what gets files there, named after it and its frames.
     """
-    if out.exists() and not out.is_dir():
-        return [f"{out} is a file: choose a folder"]
-    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
-    trial = there / ".tagvis.partial"
     try:
-        trial.mkdir(exist_ok=True)
-        found = list(_name_problems(trial, videos))
-        with suppress(FileNotFoundError):  # where another process tries the same
-            trial.rmdir()
+        with trial_folder(out) as trial:
+            return list(_name_problems(trial, videos))
     except OSError as error:
-        return [f"{out} cannot be written ({error.strerror or error}): choose another folder"]
-    return found
+        return [str(error)]
 
 
 def _name_problems(folder: Path, videos: Sequence[Video]) -> Iterator[str]:

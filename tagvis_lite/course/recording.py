@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from tagvis_lite.atomic import replacing
+from tagvis_lite.atomic import replacing, trial_folder
 from tagvis_lite.config import PROFILES
 from tagvis_lite.course.claims import CLAIMS
 from tagvis_lite.course.display import use_style
@@ -31,21 +31,25 @@ def setup(profile: str, seed: int, data: str, out: str) -> None:
         out: OUT; empty, or a folder that will be made.
 
     Raises:
-        ValueError: an unknown profile, a seed that is not 0 or more, an OUT that is a file, or a
-            parameter that the lesson does not have, or has with another type.
-        FileNotFoundError: DATA does not exist.
+        ValueError: an unknown profile, a seed that is not 0 or more, a DATA or OUT that is no text,
+            or a parameter that the lesson does not have, or has with another type.
+        OSError: DATA does not exist, or OUT cannot be written to.
     """
     import torch
 
     _check_injected()
-    if profile not in PROFILES:
+    if not isinstance(profile, str) or profile not in PROFILES:
         raise ValueError(f"PROFILE is {profile!r}: choose one of {', '.join(PROFILES)}")
     if type(seed) is not int or not 0 <= seed < 2**32:
         raise ValueError(f"SEED is {seed!r}: choose a whole number from 0 on")
+    for name, value in (("DATA", data), ("OUT", out)):
+        if not isinstance(value, str):
+            raise ValueError(f"{name} is {value!r}: choose a path in quotes, or an empty text")
     if data and not Path(data).expanduser().exists():
         raise FileNotFoundError(f"DATA is {data!r}, which does not exist: name a video or a folder")
-    if out and Path(out).is_file():
-        raise ValueError(f"OUT is {out!r}, which is a file: name a folder")
+    if out:
+        with trial_folder(Path(out).expanduser()):
+            pass
     torch.manual_seed(seed)
     use_style()
     CLAIMS.clear()
@@ -118,7 +122,7 @@ def record(
     values = {name: float(value) for name, value in metrics.items()}
     kept = {"lesson": lesson, "metrics": values, "claims": [asdict(made) for made in CLAIMS]}
     text = json.dumps({**kept, "provenance": origin}, indent=1)
-    path = Path(out) / f"{lesson}.json"
+    path = Path(out).expanduser() / f"{lesson}.json"
     with replacing(path) as temporary:
         temporary.write_text(text + "\n")
 

@@ -212,7 +212,6 @@ def write_davis(
     videos: Iterable[Video],
     split: str,
     *,
-    year: str = "2017",
     resume: bool = False,
 ) -> None:
     """Write videos as a split of a DAVIS root.
@@ -225,8 +224,7 @@ def write_davis(
     Args:
         root: made if it is missing.
         videos: taken one at a time; without `ids`, only frames are written.
-        split: name of the list, `ImageSets/<year>/<split>.txt`.
-        year: with "2016", label maps go to `Annotations`, else to `Annotations_unsupervised`.
+        split: name of the list, `ImageSets/2017/<split>.txt`.
         resume: go on with the split of a killed run: sequences that are there are left alone.
 
     Raises:
@@ -234,9 +232,8 @@ def write_davis(
         ValueError: no videos, names that are no file names, or see `frames_to_write`.
     """
     root = Path(root)
-    for name in (split, year):
-        check_file_name(name, "split and year name files and folders")
-    listing = root / "ImageSets" / year / f"{split}.txt"
+    check_file_name(split, "a split names a file")
+    listing = root / "ImageSets" / "2017" / f"{split}.txt"
     if listing.exists():
         if resume:
             return
@@ -245,7 +242,7 @@ def write_davis(
     for video in videos:
         check_file_name(video.name, "name of a video")
         folder = root / "JPEGImages" / "480p" / video.name
-        annotations = root / ANNOTATIONS[year == "2016"] / "480p" / video.name
+        annotations = root / ANNOTATIONS[0] / "480p" / video.name
         names.append(video.name)
         if resume and folder.exists():
             continue

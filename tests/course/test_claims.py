@@ -86,7 +86,13 @@ def test_parameters_are_checked_before_any_work(tmp_path: Path) -> None:
         (("huge", 0, "", ""), ValueError, "PROFILE is 'huge': choose one of"),
         (("toy", -1, "", ""), ValueError, "SEED is -1"),
         (("toy", 0, str(tmp_path / "no"), ""), FileNotFoundError, "does not exist"),
-        (("toy", 0, "", str(tmp_path / "file")), ValueError, "which is a file"),
+        ((["toy"], 0, "", ""), ValueError, r"PROFILE is \['toy'\]"),
+        (("toy", "0", "", ""), ValueError, "SEED is '0'"),
+        (("toy", True, "", ""), ValueError, "SEED is True"),
+        (("toy", 0, tmp_path, ""), ValueError, "DATA is .*: choose a path in quotes"),
+        (("toy", 0, "", None), ValueError, "OUT is None: choose a path in quotes"),
+        (("toy", 0, "", str(tmp_path / "file")), OSError, "is a file"),
+        (("toy", 0, "", str(tmp_path / "file" / "x")), OSError, "x cannot be written"),
     ]:
         with pytest.raises(error, match=message):
             setup(*bad)

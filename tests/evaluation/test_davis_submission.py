@@ -33,7 +33,9 @@ def root(tmp_path: Path) -> Path:
         Video(name, np.zeros((num_frames, HEIGHT, WIDTH, 3), np.uint8))
         for name, num_frames in LENGTHS.items()
     ]
-    write_davis(tmp_path / "DAVIS", videos, "test-challenge", year="2019")
+    write_davis(tmp_path / "DAVIS", videos, "test-challenge")
+    lists = tmp_path / "DAVIS" / "ImageSets"
+    (lists / "2017").rename(lists / "2019")
     return tmp_path / "DAVIS"
 
 
