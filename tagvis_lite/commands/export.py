@@ -156,7 +156,7 @@ def export(
     with replacing(out) as temporary:
         _write(module, frames, temporary, half)
         difference = _difference_from_torch(temporary, frames, expected)
-        card = {
+        card: dict[str, Any] = {
             "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
             "profile": config.profile,
             "frames": "uint8, T x H x W x 3: RGB as decoded, 0 to 255, resized to H x W",
