@@ -60,6 +60,7 @@ def reproduce(
         rate: 10^12 operations a second that the device sustains, for the estimate.
         estimate: print it, and do no more.
     """
+    from tagvis_lite.data.check import problems_in
     from tagvis_lite.data.find import find_training_data, find_videos, held_out_split
     from tagvis_lite.study.ablation import TABLE_3
     from tagvis_lite.study.reproduction import reproduction
@@ -86,7 +87,8 @@ def reproduce(
     refuse(
         memory_problems(fields)
         + device_problems(device)
-        + folder_problems(out)
+        + folder_problems(out, videos)
+        + problems_in(videos, fast=True)  # found now, not after hours of training
         + (truth_problems(truth) if truth or dataset is None else [])
     )
     base = replace(fields, model=replace(fields.model, num_classes=source.num_classes))

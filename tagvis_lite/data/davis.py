@@ -216,10 +216,8 @@ def write_davis(
 ) -> None:
     """Write videos as a split of a DAVIS root.
 
-    Label maps are exact. Frames are JPEGs, as the layout demands, and JPEG is lossy (quality 95,
-    full chroma resolution). A sequence appears whole, its frames after its label maps, and the list
-    of the split last: a killed run leaves no half of either. Nothing that is there already is
-    overwritten.
+    Label maps are exact, frames JPEGs of quality 95. A sequence appears whole, and the list of the
+    split last: a killed run leaves no half of either. Nothing that is there already is overwritten.
 
     Args:
         root: made if it is missing.

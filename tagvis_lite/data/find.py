@@ -108,10 +108,8 @@ def find_training_data(root: str | Path) -> TrainingData:
     unless a root in the layout of DAVIS has a list `validation`, as toy videos and composites have.
 
     Raises:
-        NotADirectoryError: no such folder.
-        FileNotFoundError: the root has neither layout, or no split `train`.
-        ValueError: fewer than two videos, of which one is to be held out; or see `read_davis` and
-            `read_youtube_vis`.
+        OSError: no such folder, or one of neither layout, or without a split `train`.
+        ValueError: fewer than two videos, of which one is to be held out; or see the readers.
     """
     root = Path(root).expanduser()
     if not root.is_dir():

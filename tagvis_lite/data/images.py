@@ -7,7 +7,9 @@ an orientation in its EXIF data is obeyed, as cameras mean it.
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -70,6 +72,27 @@ def opened_image(
             f"{path} cannot be decoded as {' or '.join(formats)} ({reason}): the file is "
             "truncated, damaged or of another kind; copy or download it again"
         ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what libpng and libjpeg write to standard error off it: our own errors name the file."""
+    with _ONE_AT_A_TIME:
+        try:
+            kept = os.dup(2)
+        except OSError:  # it is closed
+            yield
+            return
+        os.dup2(_NOWHERE, 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+_NOWHERE = os.open(os.devnull, os.O_WRONLY)
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -155,7 +178,8 @@ def decode_shrunk(path: Path, by: int) -> np.ndarray:
         content = path.read_bytes()
         if content[:2] == b"\xff\xd8":
             check_image_end(path)
-            decoded = cv2.imdecode(np.frombuffer(content, np.uint8), REDUCED[by])
+            with quiet():
+                decoded = cv2.imdecode(np.frombuffer(content, np.uint8), REDUCED[by])
             if decoded is not None:
                 return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
     return np.array(Image.fromarray(decode_image(path)).reduce(by))
@@ -259,8 +283,7 @@ def read_image_folder(folder: str | Path) -> Video:
     when they are asked for; only then is a damaged file or one of another size found.
 
     Raises:
-        NotADirectoryError: no such folder.
-        FileNotFoundError: no image in it, or links to images that are not there.
+        OSError: no such folder, no image in it, or links to images that are not there.
         ValueError: the first image cannot be read, or two images differ in suffix alone.
     """
     folder = Path(folder).expanduser()

@@ -6,12 +6,8 @@ mask of DAVIS 2016 has one object, which is 255.
 
 from __future__ import annotations
 
-import os
 import struct
-import threading
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from tagvis_lite.atomic import replacing
-from tagvis_lite.data.images import check_image_end, check_size, opened_image
+from tagvis_lite.data.images import check_image_end, check_size, opened_image, quiet
 from tagvis_lite.video import BACKGROUND, VOID
 
 
@@ -93,29 +89,8 @@ def _plain_indices(content: bytes) -> np.ndarray | None:
     plain = PNG_SIGNATURE + b"".join(
         struct.pack(">I", len(body)) + kind + body + _checksum(kind + body) for kind, body in parts
     )
-    with _quiet():
+    with quiet():
         return cv2.imdecode(np.frombuffer(plain, np.uint8), cv2.IMREAD_UNCHANGED)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what libpng writes to standard error off it: our own errors say it, with the file."""
-    with _ONE_AT_A_TIME:
-        try:
-            kept = os.dup(2)
-        except OSError:  # it is closed
-            yield
-            return
-        os.dup2(_NOWHERE, 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-
-
-_NOWHERE = os.open(os.devnull, os.O_WRONLY)
-_ONE_AT_A_TIME = threading.Lock()
 
 
 def _checksum(chunk: bytes) -> bytes:

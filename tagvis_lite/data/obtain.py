@@ -1,9 +1,8 @@
 """Put the real data sets where the rest of the package finds them.
 
-DAVIS 2017 can be downloaded. YouTube-VIS is handed out after registration only: its archives are
-taken from a folder that the user fills. Both are zips, and are looked at before the first file is
-written. A split, or the root of DAVIS, appears when all of it is unpacked: after a kill, the same
-command starts that one anew.
+DAVIS 2017 can be downloaded; the archives of YouTube-VIS are handed out after registration. Both
+are zips, and are looked at before the first file is written. A split, or the root of DAVIS, appears
+when all of it is unpacked: after a kill, the same command starts that one anew.
 """
 
 from __future__ import annotations
@@ -47,8 +46,7 @@ def obtain_davis(out: Path, archive: Path | None = None, *, url: str = DAVIS_URL
 
     Raises:
         ValueError: a zip of another layout, or a damaged one.
-        FileExistsError: a root `DAVIS` that lacks files of the archive.
-        OSError: the server cannot be reached, or the disk has no room.
+        OSError: no server, no room on the disk, or a root `DAVIS` that lacks files of the archive.
     """
     if archive is None:
         archive = out / url.rsplit("/", 1)[-1]
@@ -79,11 +77,8 @@ def obtain_youtube_vis(archives: Path, out: Path) -> list[str]:
         Names of the splits.
 
     Raises:
-        NotADirectoryError: no folder `archives`.
-        FileNotFoundError: no archive in it, or no annotations of a split.
         ValueError: an archive of another layout, or a damaged one.
-        FileExistsError: a folder of a split that lacks files of its archive.
-        OSError: the disk has no room.
+        OSError: no archives, no annotations, no room, or a split that lacks files of its archive.
     """
     if not archives.is_dir():
         raise NotADirectoryError(f"{archives}: no such folder; {YOUTUBE_VIS_ARCHIVES}")

@@ -62,9 +62,8 @@ class MaskTrack:
 def intersection(a: MaskTrack, b: MaskTrack) -> int:
     """Pixels that two tracks of one video share, summed over frames.
 
-    The number of pixels of `b` before a position is piecewise linear with slopes 0 and 1, so
-    interpolating it at both ends of each run of `a` counts the pixels of `b` inside that run
-    (exactly: all values are integers below 2^53).
+    The number of pixels of `b` before a position is piecewise linear, so interpolating it at both
+    ends of each run of `a` counts the pixels of `b` inside (exactly: integers below 2^53).
     """
     if len(a.ends) == 0 or len(b.ends) == 0:
         return 0

@@ -37,9 +37,8 @@ WEBP_QUALITY = 80
 class VideoFrames:
     """Frames of a video file, each uint8 H x W x 3 RGB, decoded when it is asked for.
 
-    Decoding goes forward from the frame read last, and starts over for an earlier one: cheap for
-    rising indices, and exact where seeking is not (variable frame rate, missing key frames). The
-    last few frames stay in memory. It pickles as its path.
+    Decoding goes forward from the frame read last, and starts over for an earlier one: exact where
+    seeking is not (variable frame rate, missing key frames). It pickles as its path.
 
     Args:
         path: the file.
@@ -93,7 +92,7 @@ def read_video_file(path: str | Path) -> Video:
         ValueError: not a video, cut off before its first frame, or of a codec that FFmpeg lacks.
 
     Warns:
-        UserWarning: the file is damaged or cut off. The line names the frames at the damage.
+        UserWarning: the file is damaged or cut off.
     """
     path = Path(path).expanduser()
     if not path.is_file():

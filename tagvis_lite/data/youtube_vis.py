@@ -46,10 +46,8 @@ class YoutubeVIS:
     Attributes:
         videos: in the order of the file, named after the folders of their frames.
         categories: name of each category, by the number it has in `videos`: its id in the file if
-            all of them are from 1 to 254, else counted from 1 in the order of the ids. 2019 and
-            2021 order their 40 differently.
-        video_ids: id in the file of each video name, which results must carry.
-        category_ids: id in the file of each category, which results must carry.
+            all are from 1 to 254, else counted from 1 in the order of the ids.
+        video_ids, category_ids: id in the file of each video and category; results carry them.
     """
 
     videos: list[Video]
@@ -83,8 +81,7 @@ def read_youtube_vis(
         truth: without it, annotations are not looked at, and every `ids` is None.
 
     Raises:
-        FileNotFoundError: no such json; with `require_frames`, no first frame of a video.
-        NotADirectoryError: no folder `frames_root`.
+        OSError: no such json or folder; with `require_frames`, no first frame of a video.
         ValueError: not json, not of this layout, or inconsistent; the message names the entry.
     """
     file = read_annotations(annotations, truth=truth)
@@ -228,23 +225,20 @@ def write_youtube_vis(
 ) -> None:
     """Write videos in the layout of 2021: `<root>/<split>/JPEGImages` and `.../instances.json`.
 
-    Masks are exact. Frames are JPEGs, as the layout demands, and JPEG is lossy (quality 95, full
-    chroma resolution). Void pixels are written as background: the format has none. The frames of a
-    video appear at once, and the json last: a killed run leaves no half of either. Nothing that is
-    there already is overwritten.
+    Masks are exact, frames JPEGs of quality 95. Void is written as background: the format has none.
+    The frames of a video appear at once, and the json last: a killed run leaves no half of either.
+    Nothing that is there already is overwritten.
 
     Args:
         root: made if it is missing.
         videos: with label maps; taken one at a time. An id that no frame shows is not written.
         categories: name of each category id.
         split: name of the folder.
-        resume: go on with the split of a killed run: frames that are there are left alone, and
-            label maps computed again.
+        resume: go on with the split of a killed run; frames that are there are left alone.
 
     Raises:
         FileExistsError: without `resume`, the split, or a video of one of the names, is there.
-        ValueError: no videos, one without label maps, an id without a category, a category
-            without a name, or see `frames_to_write`.
+        ValueError: no videos or label maps, no category of an id, or see `frames_to_write`.
     """
     check_file_name(split, "a split names a folder")
     path = Path(root) / split / "instances.json"
