@@ -609,7 +609,7 @@ def test_a_folder_of_another_config_is_refused(straight: Path) -> None:
         ({"batch_size": 3}, r"differs in clips a batch: 2, now 3"),
         (
             {"batch_size": 1, "accumulate": 2},
-            r"clips a batch: 2, now 1; train\.accumulate: 1, now 2",
+            r"train\.accumulate: 1, now 2; clips a batch: 2, now 1",
         ),
     ):
         with pytest.raises(ValueError, match=message):
