@@ -32,11 +32,11 @@ from tagvis_lite.data.find import ONE_CLASS
 from tagvis_lite.evaluation.davis import evaluate_tracks
 from tagvis_lite.inference import Network, merge_repeats, predict_clip, predict_video, read_clip
 from tagvis_lite.instances import cluster_instances, prepare
+from tagvis_lite.instances.trust import ENOUGH, SIGNS, evidence, fit_trust, is_right, trust
 from tagvis_lite.runs import load_network, save_network
 from tagvis_lite.study.composites.draw import Composites, Mix
 from tagvis_lite.study.composites.sources import Sources
 from tagvis_lite.study.provenance import provenance
-from tagvis_lite.trust import ENOUGH, SIGNS, evidence, fit_trust, is_right, trust
 from tagvis_lite.video import BACKGROUND, Video
 from tagvis_lite.views.objects import resized
 from tagvis_lite.views.picture import picture

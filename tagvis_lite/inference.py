@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from tagvis_lite.clips import normalise, prepare_frames, spread_indices
 from tagvis_lite.config import Config, DataConfig
 from tagvis_lite.instances import Instances, cluster_instances, prepare
+from tagvis_lite.instances.trust import evidence, trust
 from tagvis_lite.interpolation import interpolate_ids
-from tagvis_lite.trust import evidence, trust
 from tagvis_lite.video import Prediction, Tracks, Video
 from tagvis_lite.windows import stitch, window_ends
 

@@ -14,7 +14,7 @@ from sklearn.mixture import GaussianMixture
 
 from tagvis_lite.config import InferenceConfig
 from tagvis_lite.instances import cluster_instances, prepare
-from tagvis_lite.modes import modes_1d, modes_nd, tag_density
+from tagvis_lite.instances.modes import modes_1d, modes_nd, tag_density
 from tagvis_lite.video import Prediction
 
 CONFIG = InferenceConfig()

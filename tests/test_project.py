@@ -49,6 +49,7 @@ def test_environment_is_current() -> None:
 
 METHOD = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"} | {
     "clips",
+    "instances",
     "model",
     "training",
 }

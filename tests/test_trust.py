@@ -14,7 +14,7 @@ from scipy.special import expit, logit
 from tagvis_lite.config import TOY
 from tagvis_lite.inference import predict_video
 from tagvis_lite.instances import cluster_instances, prepare
-from tagvis_lite.trust import evidence, fit_trust, is_right, trust
+from tagvis_lite.instances.trust import evidence, fit_trust, is_right, trust
 from tagvis_lite.video import Prediction, Video
 from tagvis_lite.views.overlay import overlay
 

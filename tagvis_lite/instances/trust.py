@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from tagvis_lite.instances import Instances, Prepared
+from tagvis_lite.instances.cluster import Instances, Prepared
 from tagvis_lite.video import BACKGROUND
 
 SIGNS = ("valley depth", "foreground probability", "stability in a mirror")

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from tagvis_lite.config import InferenceConfig
-from tagvis_lite.modes import modes_1d, modes_nd
+from tagvis_lite.instances.modes import modes_1d, modes_nd
 from tagvis_lite.video import BACKGROUND, Prediction
 
 
