@@ -245,8 +245,8 @@ class TrainConfig(Ranged):
     """Learning rate of the encoder, as a share of `learning_rate` (D28)."""
     frozen_statistics: bool = False
     """Batch norm of the encoder keeps the statistics that it starts with (D28)."""
-    best_by: Literal["J&F", "AP"] = "J&F"
-    """Score of the validations by which the best weights are chosen; AP sees classes (D28)."""
+    best_by: Literal["jf", "ap"] = "jf"
+    """Score of validations that chooses the best weights: J&F, or AP, which sees classes (D28)."""
     tf32: bool = False
     """Let a GPU round the factors of float32 products to 10 bits: faster, less exact (D28)."""
     deterministic: bool = False

@@ -545,7 +545,7 @@ def test_the_best_weights_are_those_of_the_best_validation(
     def judge(network: TagVIS, *_: object) -> SimpleNamespace:
         score = next(scores)
         weights.append({name: value.clone() for name, value in network.state_dict().items()})
-        return SimpleNamespace(jf_mean=score, j_mean=score, f_mean=score)
+        return SimpleNamespace(jf_mean=score, j_mean=score, f_mean=score, ap=None)
 
     monkeypatch.setattr(training, "validate", judge)
     with pytest.MonkeyPatch.context() as patch:

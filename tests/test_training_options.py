@@ -173,7 +173,7 @@ def test_deterministic_and_tf32_are_switched_and_switched_back(
 
 def test_the_best_weights_may_be_those_of_the_best_ap(tmp_path: Path) -> None:
     """On toy videos, which have classes: the AP of the log is that of the tracks."""
-    out = run(tmp_path / "run", best_by="AP")
+    out = run(tmp_path / "run", best_by="ap")
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
     toy = toy_split("validation", 1, ToyConfig(size=(32, 32), num_frames=6))[:]
     network, chosen = load_network(out / "best.safetensors")

@@ -94,6 +94,28 @@ def test_the_road_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert any(row["origin"] == "not run" for row in report.table_1())
 
 
+def test_table_1_is_the_full_model_on_youtube_vis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ROOT / "data" / "toy" / "youtube-vis"
+    command = f"reproduce --data {data} --out {tmp_path}/T {SMALL['reproduce']}".split()
+    main(command)
+    scores = json.loads((tmp_path / "T" / "full-0.json").read_text())["scores"]
+    monkeypatch.setattr(reproduction, "RECORDED", tmp_path / "T")
+    (own,) = [row for row in report.table_1() if "split test" in row["data"]]
+    assert own["mAP"] == f"{100 * scores['AP']:.1f}"
+    assert f"| {own['mAP']} |" in (tmp_path / "T" / "report.md").read_text().replace("  ", " ")
+    capsys.readouterr()
+    main(command)
+    assert "1 runs, 1 of them finished\nnothing is left to do" in capsys.readouterr().out
+    for words in ("--row spectra", "--loss.margin 2"):
+        with pytest.raises(SystemExit):
+            main([*command, *words.split()])
+    said = capsys.readouterr().err
+    assert "expected rows of full" in said
+    assert "differs in loss.margin: 3.0, now 2.0" in said
+
+
 def test_the_script_for_a_scheduler_names_every_row_and_seed(tmp_path: Path) -> None:
     """Run by bash, with programs in the place of srun and tagvis that say what they got."""
     for name, line in (("srun", 'exec "$@"'), ("tagvis", 'echo "$@"')):

@@ -103,8 +103,8 @@ def train(
             raise SystemExit(2) from None
         raise
     if fabric.is_global_zero:
-        best = f"{run.train.best_by} {100 * result.best_score:.1f}"
-        score = f"validation {best} at step {result.best_step}"
+        measure = "AP" if run.train.best_by == "ap" else "J&F"
+        score = f"validation {measure} {100 * result.best_score:.1f} at step {result.best_step}"
         print(f"{result.weights}: {score}")
 
 

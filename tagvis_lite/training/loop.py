@@ -329,8 +329,9 @@ def train(
                     found["AP"] = scores.ap
                 log.validation(done, found)
                 validated = done
-                if found[config.train.best_by] > best_score:
-                    best_score, best_step = found[config.train.best_by], done
+                score = scores.jf_mean if scores.ap is None else scores.ap
+                if score > best_score:
+                    best_score, best_step = score, done
                     if fabric.is_global_zero:
                         save_network(
                             out / "best.safetensors", judged, config, categories=categories

@@ -27,7 +27,7 @@ EXAMPLES = 4
 
 @dataclass(frozen=True)
 class Validation(DavisScores):
-    """J&F as DAVIS has it, and AP as YouTube-VIS has it where `train.best_by` is AP."""
+    """J&F as DAVIS has it, and AP as YouTube-VIS has it where `train.best_by` is ap."""
 
     ap: float | None = None
 
@@ -52,7 +52,7 @@ def validate(
         with fabric.autocast() if fabric else nullcontext():
             tracks = predict_video(network, video, config, device)
         assert video.ids is not None
-        groups = groups_of_label_maps(video, tracks) if config.train.best_by == "AP" else ()
+        groups = groups_of_label_maps(video, tracks) if config.train.best_by == "ap" else ()
         mine.append((sequence_scores(video.ids, tracks.ids, video.name), list(groups)))
         if show is not None and rank == 0 and number < EXAMPLES:
             show(video, tracks)
@@ -62,7 +62,7 @@ def validate(
         dist.all_gather_object(shares, mine)
     all_of_them = [shares[k % world][k // world] for k in range(len(videos))]
     ap = None
-    if config.train.best_by == "AP":
+    if config.train.best_by == "ap":
         by_category: dict[int, list[Group]] = defaultdict(list)
         for _, found in all_of_them:
             for category, group in found:
