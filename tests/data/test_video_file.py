@@ -225,7 +225,8 @@ def test_the_rotation_of_a_phone_s_video_is_obeyed(tmp_path: Path, clip: Path, t
 def test_a_path_that_is_no_text(tmp_path: Path, clip: Path) -> None:
     path = tmp_path / os.fsdecode(b"\xff\xfe.mp4")
     path.write_bytes(clip.read_bytes())
-    assert len(read_video_file(path)) == 20
+    with pytest.raises(ValueError, match="is no UTF-8: rename the file"):
+        read_video_file(path)
 
 
 def test_without_an_encoder_the_video_is_an_animated_webp(
