@@ -65,17 +65,6 @@ def missing_label_maps(root: Path) -> str:
     return f"sequence {SEQUENCE!r}: 8 frames in {root / FRAMES / SEQUENCE} but 6 label maps"
 
 
-def missing_sequence(root: Path) -> str:
-    shutil.rmtree(root / FRAMES / SEQUENCE)
-    return f"{root / FRAMES / SEQUENCE}: no such folder, but the split lists"
-
-
-def no_frames(root: Path) -> str:
-    for path in (root / FRAMES / SEQUENCE).iterdir():
-        path.rename(path.with_suffix(".jpeg2"))
-    return f"{root / FRAMES / SEQUENCE} holds no .jpg"
-
-
 def cut_frame(root: Path) -> str:
     path = root / FRAMES / SEQUENCE / "00004.jpg"
     path.write_bytes(path.read_bytes()[:700])
@@ -123,8 +112,6 @@ DAMAGE_TO_DAVIS = [
     missing_frame,
     gap,
     missing_label_maps,
-    missing_sequence,
-    no_frames,
     cut_frame,
     small_frame,
     small_label_map,
