@@ -104,7 +104,7 @@ def sample(num_frames, clip_frames, max_drop, generator):
     return first + np.concatenate([[0], np.cumsum(steps)])
 
 
-# %%
+# %% tags=["fold"]
 for _ in range(100):
     drawn = sample(90, 32, 5, generator)
     assert drawn.shape == (32,)
@@ -129,7 +129,7 @@ for total, number in [(10, 4), (9, 4), (3, 5)]:
 #
 # Six training clips of one video, and the clip of a prediction.
 
-# %%
+# %% tags=["fold"]
 figure, axis = subplots(width=9, height=2.8)
 rows = [sample_indices(90, 32, 5, generator) for _ in range(6)] + [spread(90, 32)]
 for y, row in enumerate(rows):
@@ -174,7 +174,7 @@ def picture(clip, t):
     return overlay(clip.frames[:, t].permute(1, 2, 0).numpy(), clip.ids[t].numpy(), 0.15)
 
 
-# %%
+# %% tags=["fold"]
 figure, axes = subplots(3, 5, width=5.2, height=3.5)
 for epoch, row in zip((0, 2, 6), axes, strict=True):
     _, clip = dataset[epoch]  # one video: clip i is that of epoch i
@@ -201,7 +201,7 @@ show(
 # The slider is the longest run that may be dropped. What does a clip of 32 frames span?
 
 
-# %%
+# %% tags=["fold"]
 def spans(figure, max_drop):
     axis = figure.subplots()
     draws = torch.Generator().manual_seed(SEED)
@@ -227,7 +227,7 @@ explore(
 # a number of runs drawn first, as in the package? The gaps are alike, the spans are not:
 
 
-# %%
+# %% tags=["fold"]
 def spans_of(sampler, number=400):
     clips = [sampler(200, 32, 5, generator) for _ in range(number)]
     return np.array([clip[-1] - clip[0] for clip in clips])
@@ -380,7 +380,7 @@ lost_flip = (mirrored == clip.ids).double().mean().item()
 #
 # The claims of this lesson as numbers.
 
-# %%
+# %% tags=["fold"]
 metrics = {
     "worst agreement of frames and labels": min(agreements),
     "agreement if a flip were lost": lost_flip,
@@ -390,7 +390,7 @@ metrics = {
 }
 record("10", metrics, profile=PROFILE, seed=SEED, data=DATA, out=OUT)
 
-# %%
+# %% tags=["fold"]
 assert metrics["worst agreement of frames and labels"] > 0.9
 assert metrics["worst agreement of frames and labels"] > metrics["agreement if a flip were lost"]
 assert metrics["offset of nearest-exact"] < 0.01 < metrics["offset of nearest"]

@@ -243,7 +243,7 @@ def ladder(encoder, frames, size):
 # A bar for each stage: as wide as the map, as thick as there are frames.
 
 
-# %%
+# %% tags=["fold"]
 def draw_ladder(axis, rungs):
     for k, (frames, height, width) in enumerate(rungs.values()):
         axis.barh(-k, width, frames / 40, left=-width / 2, color=COLOURS[0])
@@ -271,7 +271,7 @@ for axis, (name, rungs) in zip(axes, ladders.items(), strict=True):
     draw_ladder(axis, rungs)
     axis.set_title(f"{name}:\n{' × '.join(map(str, rungs['layer3']))}")
 
-# %%
+# %% tags=["fold"]
 figure.suptitle("The same weights, and three shapes")
 show(
     figure,
@@ -291,7 +291,7 @@ show(
 # Two switches, four networks. Guess the last rung before you move the slider. Only one of the four
 # fits the paper.
 
-# %%
+# %% tags=["fold"]
 toggles = {f"pool {pool}, time {time}": (pool, time) for pool in (1, 2) for time in (2, 1)}
 
 
@@ -317,7 +317,7 @@ explore(
 # Take a feature in the middle, send a gradient back, and look where it arrives.
 
 
-# %%
+# %% tags=["fold"]
 def gradient_along(encoder, axis):
     """Size of the gradient of a central feature along time (2) or height (3) of the frames."""
     shape = [1, 3, 1, 16, 16]
@@ -350,7 +350,7 @@ for name, r in readings.items():
         f"{name:<25} {giga_macs[name]:4.0f} GMAC, sees {frames} frames, {share:.0%} of the height"
     )
 
-# %%
+# %% tags=["fold"]
 offsets = torch.arange(64) - 32
 figure, axis = subplots(width=7, height=2.6)
 for name in ("torchvision", "(a) pool, T kept"):
@@ -459,7 +459,7 @@ for name, rung in profile_ladder.items():
 #
 # What this lesson claims, as numbers.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["fold", "nbval-check-output"]
 metrics = {
     "million weights": weights_of(package_encoder) / 1e6,
     "T after layer3": ladders["(a) pool, T kept"]["layer3"][0],
@@ -471,7 +471,7 @@ metrics = {
 }
 record("11", metrics, profile=PROFILE, seed=SEED, data=DATA, out=OUT)
 
-# %%
+# %% tags=["fold"]
 assert ladders["torchvision"]["layer3"] == (8, 28, 28)
 assert ladders["(a) pool, T kept"]["layer3"] == (32, 14, 14)
 assert ladders["(b) small frames, T kept"]["layer3"] == (32, 14, 14)

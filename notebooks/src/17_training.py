@@ -157,7 +157,7 @@ for number in range(1, total + 1):
     if number in stops:
         snapshots[number] = predict_clip(network, probe_clip.frames)
 
-# %%
+# %% tags=["fold"]
 assert len(history) == total
 assert all(np.isfinite(list(terms.values())).all() for terms in history)
 assert snapshots[0].tags.shape == probe_clip.ids.shape
@@ -185,7 +185,7 @@ print("and at the last:", learning_rate(toy, 1800, 1800))
 # First the loss terms, unweighted, smoothed over 20 steps.
 
 
-# %%
+# %% tags=["fold"]
 def smooth(values, width=20):
     width = min(width, len(values))
     return np.convolve(values, np.ones(width) / width, mode="valid")
@@ -214,7 +214,7 @@ show(
 # The same story in the tags of the probe: the tag map of one frame above, and below the histogram of
 # the tags, coloured by the *true* instance.
 
-# %%
+# %% tags=["fold"]
 ids = probe_clip.ids.numpy()
 objects = [n for n in np.unique(ids) if n not in (0, 255)]
 middle = len(ids) // 2
@@ -251,7 +251,7 @@ show(
 # The same moments, tags against frames: dots are pixels, lines the mean $h_{nt}$ of each true instance.
 
 
-# %%
+# %% tags=["fold"]
 def tracks_at(figure, step):
     axis = figure.subplots()
     flat_ids = probe_clip.ids.flatten(1).numpy()
@@ -297,7 +297,7 @@ def gradient_norm(name):
 names = ("spectra", "specter", "tempra", "temper", "cross_entropy")
 norms = {name: gradient_norm(name) for name in names}
 
-# %%
+# %% tags=["fold"]
 figure, axis = subplots(width=6, height=2.4)
 weights = [getattr(config.loss, name) for name in norms]
 places = np.arange(len(norms))
@@ -396,7 +396,7 @@ for (name, a), b in zip(ours.state_dict().items(), theirs.state_dict().values(),
 # J&F on held-out videos, by the DAVIS protocol ([lesson 19](19_davis.ipynb)), after these few minutes.
 # The shipped weights were trained fifty times longer.
 
-# %%
+# %% tags=["fold"]
 scores = validate(network, data.validation, config, device)
 
 
@@ -407,7 +407,7 @@ def spread_over_gap(prediction):
     return np.mean([tags[ids == n].std() for n in objects]) / np.diff(means).min()
 
 
-# %%
+# %% tags=["fold"]
 first, last = history[: max(1, len(history) // 10)], history[-max(1, len(history) // 10) :]
 metrics = {
     "loss, first tenth": np.mean([terms["overall"] for terms in first]),
@@ -418,7 +418,7 @@ metrics = {
 }
 record("17", metrics, profile=PROFILE, seed=SEED, data=DATA, out=OUT)
 
-# %%
+# %% tags=["fold"]
 assert all(np.isfinite(value) for value in metrics.values())
 if PROFILE == "toy" and not DATA:
     assert metrics["loss, last tenth"] < 0.75 * metrics["loss, first tenth"]

@@ -123,7 +123,7 @@ def count(config, T=None, size=None):
     return {name: sum(by_module[f"TagVIS.{name}"].values()) for name, _ in network.named_children()}
 
 
-# %%
+# %% tags=["fold"]
 paper, toy = count(PAPER), count(TOY)
 assert set(paper) == set(toy)
 assert min(paper.values()) > 0
@@ -268,7 +268,7 @@ part_flops = np.array(list(count(config).values()))
 for shift, values in ((-0.2, part_flops), (0.2, part_seconds)):
     right.barh(np.arange(len(toy)) + shift, 100 * values / values.sum(), height=0.38)
 
-# %%
+# %% tags=["fold"]
 right.set_yticks(range(len(toy)), [name.replace("_", " ") for name in toy])
 right.invert_yaxis()
 right.legend(["operations", "time"])
@@ -348,7 +348,7 @@ for kernel in dict.fromkeys(kernels):
     own = [k == kernel for k in kernels]
     axis.plot(intensity[own], 100 * speed[own] / flops_per_second, "o", label=str(kernel))
 
-# %%
+# %% tags=["fold"]
 axis.set(xscale="log", yscale="log", xlabel="intensity, FLOP per byte moved")
 axis.set_ylabel("speed, percent of\na matrix product")
 axis.set_title("Batch norm far left, on the slope; convolutions right")
@@ -377,7 +377,7 @@ by_length = {T: count(PAPER, T=T) for T in lengths}
 by_side = {side: count(PAPER, size=(side, side)) for side in sides}
 
 
-# %%
+# %% tags=["fold"]
 def shares(figure, parts):
     axis = figure.subplots()
     percent = 100 * np.array(list(parts.values())) / sum(parts.values())
@@ -386,7 +386,7 @@ def shares(figure, parts):
     axis.set(xlabel="percent", xlim=(0, 70))
 
 
-# %%
+# %% tags=["fold"]
 explore(
     lambda figure, T: shares(figure, by_length[T]),
     values=lengths,
@@ -398,7 +398,7 @@ explore(
     size=(2.7, 2.2),
 )
 
-# %%
+# %% tags=["fold"]
 explore(
     lambda figure, side: shares(figure, by_side[side]),
     values=sides,
@@ -425,7 +425,7 @@ with torch.inference_mode():
 clip_flops = np.array([sum(count(config, T, (side, side)).values()) for T, side in clips])
 time_ratio, flop_ratio = clip_seconds / clip_seconds[2], clip_flops / clip_flops[2]
 
-# %%
+# %% tags=["fold"]
 figure, axes = subplots(1, 2, width=8, height=2.8)
 for axis, chosen, k, name in (
     (axes[0], [0, 1, 2, 3], 0, "frames T, at 64 x 64"),
@@ -494,7 +494,7 @@ forms = [partial(f, *qkv) for f in (literal_attention, pooled_attention)]
 torch.testing.assert_close(forms[0](), forms[1](), atol=1e-5, rtol=1e-4)
 literal_seconds, pooled_seconds = seconds_in_turn(forms, rounds=20)
 
-# %%
+# %% tags=["fold"]
 figure, axis = subplots(width=6, height=2.2)
 names = ("largest tensor, paper size", "operations, paper size", "seconds, toy size, here")
 ratios = (memory_ratio, flop_ratio_forms, literal_seconds / pooled_seconds)
@@ -526,7 +526,7 @@ readings = {
     "frames of the video, all stages": there / everything,
 }
 
-# %%
+# %% tags=["fold"]
 values = np.array(list(readings.values()))
 figure, axis = subplots(width=7, height=2.3)
 axis.barh(list(readings), values / values.min())
@@ -617,7 +617,7 @@ check(median_seconds, check_median_seconds)
 # `profile_inference` is behind it. (Its table is not printed here: seconds do not belong in a text that
 # is compared.)
 
-# %%
+# %% tags=["fold"]
 here = count(config)
 table = profile_inference(config, device=device, repeats=1)
 assert f"{sum(here.values()) / 1e9:,.1f} GFLOP a clip" in table
@@ -626,7 +626,7 @@ assert all(stage in table for stage in ("network", "tags to instances", "masks t
 # %% [markdown]
 # The convolutions of the encoder, added up by the formula, are the encoder's count:
 
-# %%
+# %% tags=["fold"]
 convolutions = [layer for layer in layers if isinstance(layer[0], Conv3d)]
 assert sum(convolution_flops(m, out) for m, _, out in convolutions) == here["encoder"]
 
@@ -635,7 +635,7 @@ assert sum(convolution_flops(m, out) for m, _, out in convolutions) == here["enc
 #
 # Counts only. Whoever changes the architecture changes them, and should notice.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["fold", "nbval-check-output"]
 metrics = {
     "toy GFLOP": sum(toy.values()) / 1e9,
     "paper GFLOP": sum(paper.values()) / 1e9,
@@ -646,7 +646,7 @@ metrics = {
 }
 record("22", metrics, profile=PROFILE, seed=SEED, data=DATA, out=OUT)
 
-# %%
+# %% tags=["fold"]
 expected = {"toy GFLOP": 3.0404, "paper GFLOP": 410.12, "paper encoder GFLOP": 248.25}
 for name, value in expected.items():
     assert abs(metrics[name] / value - 1) < 1e-3, f"{name} was {value} and is {metrics[name]}"
@@ -659,7 +659,7 @@ assert 2 < doubled["spatio_temporal_attention"] / paper["spatio_temporal_attenti
 # Of the seconds we only ask what no noise can hide: eight times the frames take longer, and nothing took
 # no time.
 
-# %%
+# %% tags=["fold"]
 assert (shortest > 0).all()
 assert (stage_seconds > 0).all()
 assert time_ratio[3] > time_ratio[0], "16 frames take longer than 2"

@@ -284,7 +284,7 @@ grey = pictures.mean(axis=-1) // 16 * 16
 area = (0, grey.shape[2], grey.shape[1], 0)
 
 
-# %%
+# %% tags=["fold"]
 def draw_frame(axis, view, t):
     """The frame with its instances in colour."""
     layer = np.dstack([colours[view.ids[t]], 0.6 * (view.ids[t] > 0)])
@@ -293,7 +293,7 @@ def draw_frame(axis, view, t):
     axis.set(xticks=[], yticks=[], xlabel=f"frame {kept[t]}")
 
 
-# %%
+# %% tags=["fold"]
 def draw_tag_map(axis, view, t, limits):
     """The tags of the foreground; black is background."""
     tags = np.ma.masked_where(~view.foreground[t], view.tags[t])
@@ -307,7 +307,7 @@ def draw_tag_map(axis, view, t, limits):
 # The two views of tag space: heaps, and lines through time.
 
 
-# %%
+# %% tags=["fold"]
 def draw_heaps(axis, view, limits):
     """Histogram along the tag axis, by instance; dashed lines at the modes."""
     for n, mode in view.modes.items():
@@ -317,7 +317,7 @@ def draw_heaps(axis, view, limits):
     axis.set(ylim=limits, ylabel="tag", xlabel="pixels of the clip")
 
 
-# %%
+# %% tags=["fold"]
 def draw_tracks(axis, view, t, limits):
     """Mean tag of each instance against the frame, with its spread; a grey line at frame t."""
     axis.axvline(kept[t], color="0.8", linewidth=4)
@@ -343,7 +343,7 @@ def limits_of(prediction):
 # And the explorer itself: a view, drawn four times.
 
 
-# %%
+# %% tags=["fold"]
 def explorer(figure, t, threshold, bandwidth):
     """The four linked views."""
     view, limits = view_of(prediction, threshold, bandwidth), limits_of(prediction)
@@ -355,7 +355,7 @@ def explorer(figure, t, threshold, bandwidth):
     frame.set_title(f"{len(view.modes)} instances")
 
 
-# %%
+# %% tags=["fold"]
 start = {"t": len(kept) // 2, "threshold": inference.foreground, "bandwidth": inference.bandwidth}
 figure = Figure(figsize=(6.2, 4.4), layout="constrained")
 explorer(figure, **start)
@@ -381,7 +381,7 @@ show(
 # keys) and find it in all of them. Point at a heap: a band as wide as the bandwidth lights its pixels.
 # Threshold and bandwidth cluster again; the network does not run again.
 
-# %%
+# %% tags=["fold"]
 categories = CATEGORIES if not DATA else None
 TagSpace(
     pictures,
@@ -402,7 +402,7 @@ limits = limits_of(prediction)
 # little is left of them.
 
 
-# %%
+# %% tags=["fold"]
 def at_threshold(figure, threshold):
     above, below = figure.subplots(2, 1)
     view = view_of(prediction, threshold, start["bandwidth"])
@@ -411,7 +411,7 @@ def at_threshold(figure, threshold):
     above.set_title(f"{len(view.modes)} instances, {view.foreground.mean():.0%} of area")
 
 
-# %%
+# %% tags=["fold"]
 explore(
     at_threshold,
     values=[0.02, 0.1, 0.3, 0.5, 0.7, 0.9, 0.98],
@@ -427,7 +427,7 @@ explore(
 # **The bandwidth.** Watch the *number* of instances: the same tags, read more and more coarsely.
 
 
-# %%
+# %% tags=["fold"]
 def at_bandwidth(figure, bandwidth):
     above, below = figure.subplots(2, 1)
     view = view_of(prediction, start["threshold"], bandwidth)
@@ -436,7 +436,7 @@ def at_bandwidth(figure, bandwidth):
     above.set_title(f"{len(view.modes)} instances")
 
 
-# %%
+# %% tags=["fold"]
 explore(
     at_bandwidth,
     values=[0.05, 0.1, 0.2, 0.4, 0.75, 1.5, 3.0],
@@ -478,7 +478,7 @@ for (i, threshold), (j, bandwidth) in product(enumerate(thresholds), enumerate(b
         errors[i, j] += abs(table.shape[1] - table.shape[0]) / len(videos)
         ious[i, j] += best_ious(table).mean() / len(videos)
 
-# %%
+# %% tags=["fold"]
 figure, axes = subplots(1, 2, width=6.2, height=2.4)
 names = ("|instances found - there|, mean", "best IoU of an object, mean")
 for axis, values, name in zip(axes, (errors, ious), names, strict=True):
@@ -514,7 +514,7 @@ pan = np.stack([photograph[20 : 20 + 64, 4 * t : 4 * t + 64] for t in range(8)])
 nonsense, _ = predict(Video("photograph", pan))
 view = view_of(nonsense, start["threshold"], start["bandwidth"])
 
-# %%
+# %% tags=["fold"]
 figure, (left, middle, right) = subplots(1, 3, width=6.2, height=2.2)
 left.imshow(pan[4])
 left.set(title="the video", xticks=[], yticks=[])
@@ -604,7 +604,7 @@ for n in np.unique(truths[worst])[1:]:
     own = predictions[worst].tags.numpy()[truths[worst] == n]
     right.hist(own, bins=bins, histtype="step", linewidth=1.6, color=colours[n])
 
-# %%
+# %% tags=["fold"]
 for axis in (left, middle):
     axis.set(xticks=[], yticks=[])
 right.set(title="tags, by true object", xlabel="tag", ylabel="pixels")
@@ -669,7 +669,7 @@ assert set(usual.modes) == set(package.modes)
 # Where every frame is kept and tags have the size of the frames, `predict_video` is the same thing once
 # more. And a prediction that is not finite is refused with a sentence, not drawn.
 
-# %%
+# %% tags=["fold"]
 if len(kept) == len(video) and pictures.shape[1:3] == config.data.size:
     assert (predict_video(network, video, config).ids == package.ids).mean() > 0.97
 
@@ -686,7 +686,7 @@ except ValueError as error:
 # A widget fails silently: a NaN becomes a gap in a line, and nobody notices. So we call the pure
 # function at the corners, where nothing or everything is foreground, and count what is not finite.
 
-# %%
+# %% tags=["fold"]
 numbers = []
 for threshold, bandwidth in product([0.0, 0.5, 0.999999], [0.01, 0.4, 50.0]):
     view = view_of(prediction, threshold, bandwidth)
@@ -694,7 +694,7 @@ for threshold, bandwidth in product([0.0, 0.5, 0.999999], [0.01, 0.4, 50.0]):
     numbers += [float(x) for track in view.tracks.values() for x in np.concatenate(track)]
     explorer(Figure(), start["t"], threshold, bandwidth)
 
-# %% tags=["nbval-check-output"]
+# %% tags=["fold", "nbval-check-output"]
 metrics = {
     "non-finite numbers": float(np.count_nonzero(~np.isfinite(numbers))),
     "agreement with package": round(agreement, 2),
@@ -703,7 +703,7 @@ metrics = {
 }
 record("23", metrics, profile=PROFILE, seed=SEED, data=DATA, out=OUT)
 
-# %%
+# %% tags=["fold"]
 assert numbers
 assert metrics["non-finite numbers"] == 0
 assert metrics["best mean IoU of the grid"] > 0.7, "the shipped weights have changed"

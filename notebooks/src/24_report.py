@@ -232,7 +232,7 @@ for name, (difference, half) in differences(TABLE_3, runs_folder).items():
 # videos, predicted by the shipped weights, not chosen for their looks. Frames are grey, so colour means
 # instance, or class, and nothing else.
 
-# %%
+# %% tags=["fold"]
 drawn = figures(columns=4, frame_inches=1.5)
 show(
     drawn["figure-5.png"],
@@ -240,7 +240,7 @@ show(
     a colour of their own through all frames; in the first video a disc and a star share one.""",
 )
 
-# %%
+# %% tags=["fold"]
 show(
     drawn["figure-6.png"],
     alt="""Figure 6 from our predictions: the same frames coloured by class: disc, square, triangle,
@@ -291,7 +291,7 @@ def subset_interval(per_video, population):
 
 mean_again, half_again = subset_interval(per_video, TEST_VIDEOS)
 
-# %%
+# %% tags=["fold"]
 figure, axis = subplots(width=6, height=2.6)
 for k, video in enumerate(per_video):
     axis.plot(np.full(len(video), k), video, "o", color=COLOURS[0], alpha=0.6)
@@ -330,7 +330,7 @@ def headlines(line):
     return [("the paper", line["J&F, paper"]), ours] if "J&F, paper" in line else [ours]
 
 
-# %%
+# %% tags=["fold"]
 tables = {"Table I": lines_1, "Table II": lines_2, "Table III": lines_3}
 tables["readings"] = lines_of_table_3(READINGS, runs_folder)
 entries = [
@@ -350,7 +350,7 @@ def rows_by_origin(figure, wanted):
     axis.set_yticks(range(4), list(tables))
 
 
-# %%
+# %% tags=["fold"]
 explore(
     rows_by_origin,
     values=ORIGINS,
@@ -396,7 +396,7 @@ for number_of_seeds, half in ((2, needed[0]), (5, needed[3])):
     above = sum(drop > half for drop in drops)
     print(f"with {number_of_seeds} seeds each, {above} of {len(drops)} claimed drops stand out")
 
-# %%
+# %% tags=["fold"]
 figure, axis = subplots(width=6, height=2.8)
 axis.plot(seeds, needed, "o-", label="half the 95 % interval, scatter as here")
 axis.axhspan(
@@ -528,7 +528,7 @@ np.testing.assert_allclose([middle - half, middle + half], test)
 # %% [markdown]
 # ## Metrics
 
-# %%
+# %% tags=["fold"]
 metrics = {
     "rows of the paper": len([e for e in entries if e[1] == "the paper"]),
     "rows measured here": sum(origin == "measured here" for _, origin, _ in entries),
@@ -542,7 +542,7 @@ metrics = {
 }
 record("24", metrics, profile=PROFILE, seed=SEED, data=DATA, out=OUT)
 
-# %%
+# %% tags=["fold"]
 assert lost == [], (
     f"docs/report.md has numbers without a run: {lost}; python -m tagvis_lite.study.report"
 )
@@ -550,7 +550,7 @@ assert noticed == ["99.9"], "a forged number must be noticed"
 assert metrics["rows of the paper"] == 8 + 7 + 12
 assert found >= 8, "at least the two rows of the shipped checkpoint"
 
-# %%
+# %% tags=["fold"]
 assert abs(mean_again - again) < 1e-9, "the mean over objects is the benchmark's J&F"
 assert abs(mean_again - recorded) <= 3 * half_again + 1, "the recorded J&F is out of reach"
 assert abs(two[1] - 12.7) < 0.01

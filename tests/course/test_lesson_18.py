@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tagvis_lite.course.checks.lesson_18 import check_cluster_by_gaps
+from tagvis_lite.course.checks.lesson_18 import (
+    check_bridge,
+    check_closest,
+    check_cluster_by_gaps,
+)
 
 
 def right(tags: np.ndarray, gap: float) -> np.ndarray:
@@ -54,3 +58,25 @@ def test_likely_mistakes_are_named(answer: Callable[..., Any], message: str) -> 
 
 def test_the_right_clustering_passes() -> None:
     check_cluster_by_gaps(right)
+
+
+@pytest.mark.parametrize(
+    ("distance", "message"),
+    [(0.2, "still one hill"), (0.4, "still two maxima"), (0.8, "still two")],
+)
+def test_a_wrong_distance_is_shown_the_density(distance: float, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_closest(lambda: distance)
+
+
+@pytest.mark.parametrize(
+    ("tags", "message"),
+    [
+        ([0.5, 1.0, 2.0, 2.5], "a gap of 1.00"),
+        ([0.25 * k for k in range(1, 12)], "at most six"),
+        ([1.5] * 6, "a gap of 1.50"),
+    ],
+)
+def test_a_bridge_that_does_not_hold_is_told_why(tags: list[float], message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_bridge(lambda: tags)

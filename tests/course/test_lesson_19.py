@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tagvis_lite.course.checks.lesson_19 import check_object_similarity
+from tagvis_lite.course.checks.lesson_19 import (
+    check_holes,
+    check_nothing_at_all,
+    check_object_similarity,
+)
 
 Masks = tuple[np.ndarray, np.ndarray]
 
@@ -54,9 +58,15 @@ def divides_integers(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> f
     return int((a & b).sum()) / int((a | b).sum())
 
 
+def overwrites(truth: np.ndarray, result: np.ndarray, g: int, p: int) -> float:
+    result[truth == 255] = 0
+    return right(truth, result, g, p)
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
+        (overwrites, "arrays of the caller"),
         (with_void, "counts void as background"),
         (dice, "divides by the union"),
         (recall, "which is a recall"),
@@ -75,3 +85,34 @@ def test_likely_mistakes_are_named(answer: Callable[..., Any], message: str) -> 
 
 def test_the_right_similarity_passes() -> None:
     check_object_similarity(right)
+
+
+@pytest.mark.parametrize(
+    ("score", "message"),
+    [(0, "agree"), (1, "nothing covers it"), (0.25, "both score 1"), (0.7, "0.5")],
+)
+def test_a_wrong_score_of_nothing_is_told_why(score: float, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_nothing_at_all(lambda: score)
+
+
+def square(first: int, last: int) -> np.ndarray:
+    mask = np.zeros((64, 64), bool)
+    mask[first:last, first:last] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        ((square(2, 62), square(3, 61)), "still match"),
+        ((square(20, 30), square(18, 33)), "too much area"),
+        ((square(2, 62), square(2, 62) & ~square(24, 42)), "many small places"),
+        ((square(2, 62)[:5], square(2, 62)[:5]), "64 x 64"),
+    ],
+)
+def test_masks_that_break_nothing_are_told_why(
+    masks: tuple[np.ndarray, np.ndarray], message: str
+) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_holes(lambda: masks)

@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tagvis_lite.course.checks.lesson_20 import Track, check_sequence_iou
+from tagvis_lite.course.checks.lesson_20 import (
+    Track,
+    check_late_swap,
+    check_same_tracks,
+    check_sequence_iou,
+)
 
 
 def pairs(a: Track, b: Track) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -74,3 +79,26 @@ def test_likely_mistakes_are_named(answer: Callable[..., Any], message: str) -> 
 
 def test_the_right_iou_passes() -> None:
     check_sequence_iou(right)
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "message"),
+    [(6, "both belong to the union"), (0, "above one half"), (10, "count"), (5, "add up")],
+)
+def test_a_wrong_count_of_thresholds_is_told_why(thresholds: int, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_late_swap(lambda: thresholds)
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        ([0.9, 0.8, 0.2, 0.1], "stands first"),
+        ([0.5, 0.1, 0.9, 0.2], "before one that hits nothing"),
+        ([0.0, 0.0, 1.0, 1.0], "no two may be equal"),
+        ([0.2, 0.1], "four scores"),
+    ],
+)
+def test_scores_that_could_be_worse_are_told_so(scores: list[float], message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_same_tracks(lambda: scores)

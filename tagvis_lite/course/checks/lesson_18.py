@@ -1,10 +1,12 @@
-"""Lesson 18: clustering of one-dimensional tags by their gaps."""
+"""Lesson 18: when two heaps are two, clustering by gaps, and what breaks it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
+
+from tagvis_lite.instances import modes_1d
 
 TAGS = np.array([3.1, 0.0, 9.0, 0.6, 3.0, 1.2, 9.4])
 GAP = 1.0
@@ -38,3 +40,37 @@ def check_cluster_by_gaps(answer: Callable[[np.ndarray, float], np.ndarray]) -> 
     )
     exact = answer(np.array([0.0, 1.0]), 1.0)
     assert exact.tolist() == [1, 1], "a step of exactly `gap` is not more than the gap"
+
+
+def check_closest(answer: Callable[[], float]) -> None:
+    """Draw the density of two heaps a little nearer and a little farther apart than the answer."""
+    given = float(answer())
+    grid = np.linspace(-1, 2, 3001)
+
+    def maxima(distance: float) -> int:
+        bells = [np.exp(-4 * np.log(2) * ((grid - at) / 0.4) ** 2) for at in (0.0, distance)]
+        rises = np.diff(bells[0] + bells[1]) > 0
+        return int((rises[:-1] & ~rises[1:]).sum())
+
+    assert given > 0, "a distance is above 0"
+    assert maxima(1.15 * given) == 2, (
+        f"{1.15 * given:.2f} apart, 15 % more than you say, the two bells are still one hill: a "
+        "bell of width 0.4 reaches 0.2 to either side at half its height, and the two add up"
+    )
+    assert maxima(0.85 * given) == 1, (
+        f"{0.85 * given:.2f} apart, 15 % less than you say, there are still two maxima: bells are "
+        "steepest at one sigma, 0.17 here, from their tops"
+    )
+
+
+def check_bridge(answer: Callable[[], Sequence[float]]) -> None:
+    """The rule of gaps and the package's heaps on two hundred tags and the answer's."""
+    tags = np.asarray(answer(), float).ravel()
+    assert len(tags) <= 6, f"at most six pixels, not {len(tags)}"
+    every = np.sort(np.concatenate([np.zeros(100), np.full(100, 3.0), tags]))
+    widest = float(np.diff(every).max())
+    assert not widest > 0.5 + 1e-9, (
+        f"a gap of {widest:.2f} is left, more than 0.5: the rule still begins a new instance there"
+    )
+    found = len(modes_1d(every, 0.4, 0.1)[0])
+    assert found == 2, f"the heaps are {found} now: two are to stay"

@@ -1,4 +1,4 @@
-"""Lesson 20: the IoU of two tracks, frames without a mask included."""
+"""Lesson 20: the IoU of tracks, what a swap costs, and what the order of a list costs."""
 
 from __future__ import annotations
 
@@ -54,3 +54,32 @@ def check_sequence_iou(answer: Callable[[Track, Track], float]) -> None:
         except ZeroDivisionError:
             empty = np.nan
     assert empty == 0, f"two tracks without a pixel have IoU 0 here, not {empty:.3g}"
+
+
+def check_late_swap(answer: Callable[[], int]) -> None:
+    """Fifteen frames shared; fifteen, five and five in the union."""
+    given = answer()
+    assert given != 6, (
+        "15 / 20 is the share of right frames; in the other 5, object and track lie in two places, "
+        "and both belong to the union"
+    )
+    assert given != 0, "a swap this late leaves an IoU above one half"
+    assert given != 10, "the last five frames count: a track that ends on another object lost them"
+    assert given == 3, (
+        f"not {given}: add up what is shared and what the union holds, in frames, then count the "
+        "thresholds that the quotient reaches"
+    )
+
+
+def check_same_tracks(answer: Callable[[], Sequence[float]]) -> None:
+    """AP of four tracks, two of them hits, ranked by the answer's scores."""
+    scores = np.asarray(answer(), float).ravel()
+    assert scores.shape == (4,), f"four scores, not {len(scores)}"
+    assert 0 <= scores.min() <= scores.max() <= 1, "scores are between 0 and 1"
+    assert len(set(scores.tolist())) == 4, "no two may be equal: ties are broken by chance"
+    hits = np.array([True, True, False, False])[np.argsort(-scores)]
+    precision, recall = np.cumsum(hits) / np.arange(1, 5), np.cumsum(hits) / 2
+    curve = [precision[recall >= r].max(initial=0) for r in np.linspace(0, 1, 101)]
+    ap = float(np.mean(curve))
+    assert not hits[0], f"AP is {ap:.2f}: a perfect track stands first"
+    assert not hits[1], f"AP is {ap:.2f}: a perfect track still stands before one that hits nothing"
