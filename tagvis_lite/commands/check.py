@@ -37,7 +37,7 @@ def check(
 
     start = time.perf_counter()
     reports: list[SplitReport] = []
-    no_data = problems_of(lambda: reports.extend(check_path(input.expanduser(), fast=fast)))
+    no_data = problems_of(lambda: reports.extend(check_path(input, fast=fast)))
     seconds = time.perf_counter() - start
     problems = [problem for report in reports for problem in report.problems]
     problems += device_problems(device)

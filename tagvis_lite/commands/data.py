@@ -100,7 +100,7 @@ def composite(
 
     counts = {"train": train, "validation": validation, "test": test}
     sources = write_composites(
-        [path.expanduser() for path in (root, *also)],
+        [root, *also],
         out,
         counts,
         parts=None if parts is None else read_parts(parts),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
 from difflib import get_close_matches
 from functools import partial, wraps
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 Commands = Mapping[str, tuple[str, str]]
@@ -29,7 +29,8 @@ def command_of(words: Sequence[str], commands: Commands) -> Callable[[], None]:
         if any("\ud800" <= letter <= "\udfff" for letter in word):  # some libraries crash
             raise ValueError(f"{word!r} is no UTF-8: rename the file or folder")
     # a shell leaves --out=~/results as it is, and a folder named '~' is a trap
-    words = [re.sub(r"(^|(?<==))~(?=/)", lambda _: str(Path.home()), word) for word in words]
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path's own raises where there is none
+    words = [re.sub(r"(^|(?<==))~(?=/)", lambda _: home, word) for word in words]
     name = next((n for n in (" ".join(words[:2]), *words[:1]) if n in commands), None)
     if name is None:
         return partial(print, _help(words, commands))

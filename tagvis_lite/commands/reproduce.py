@@ -65,7 +65,6 @@ def reproduce(
     from tagvis_lite.study.ablation import TABLE_3
     from tagvis_lite.study.reproduction import reproduction
 
-    data = data.expanduser()
     source = find_training_data(data)
     split = split or held_out_split(data)
     videos, dataset = find_videos(data, split)

@@ -15,6 +15,7 @@ from tagvis_lite.atomic import replacing, trial_folder
 from tagvis_lite.config import PROFILES
 from tagvis_lite.course.claims import CLAIMS
 from tagvis_lite.course.display import use_style
+from tagvis_lite.data.images import at_home
 from tagvis_lite.data.toy import toy_split
 from tagvis_lite.study.provenance import provenance
 
@@ -45,10 +46,10 @@ def setup(profile: str, seed: int, data: str, out: str) -> None:
     for name, value in (("DATA", data), ("OUT", out)):
         if not isinstance(value, str):
             raise ValueError(f"{name} is {value!r}: choose a path in quotes, or an empty text")
-    if data and not Path(data).expanduser().exists():
+    if data and not at_home(data).exists():
         raise FileNotFoundError(f"DATA is {data!r}, which does not exist: name a video or a folder")
     if out:
-        with trial_folder(Path(out).expanduser()):
+        with trial_folder(at_home(out)):
             pass
     torch.manual_seed(seed)
     use_style()
@@ -122,7 +123,7 @@ def record(
     values = {name: float(value) for name, value in metrics.items()}
     kept = {"lesson": lesson, "metrics": values, "claims": [asdict(made) for made in CLAIMS]}
     text = json.dumps({**kept, "provenance": origin}, indent=1)
-    path = Path(out).expanduser() / f"{lesson}.json"
+    path = at_home(out) / f"{lesson}.json"
     with replacing(path) as temporary:
         temporary.write_text(text + "\n")
 

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from tagvis_lite.atomic import replacing, replacing_folder
 from tagvis_lite.data.images import (
     ImageFrames,
+    at_home,
     check_file_name,
     frames_to_write,
     image_size,
@@ -68,7 +69,7 @@ def read_davis(
         ValueError: a list that holds no names; masks of DAVIS 2016 without `single_object`, or the
             reverse; a label map of another size than the frames. On access too: damaged files.
     """
-    root = Path(root).expanduser()
+    root = at_home(root)
     frames = frames_folder(root)
     if split is None:
         names = sorted(path.name for path in frames.iterdir() if path.is_dir())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tagvis_lite.data.davis import find_list, read_davis, split_lists
-from tagvis_lite.data.images import IMAGE_SUFFIXES, read_image_folder
+from tagvis_lite.data.images import IMAGE_SUFFIXES, at_home, read_image_folder
 from tagvis_lite.data.toy import CATEGORIES, ToyConfig, toy_split, with_frames_to_drop
 from tagvis_lite.data.video_file import read_video_file
 from tagvis_lite.data.youtube_vis import YoutubeVIS, read_youtube_vis
@@ -111,7 +111,7 @@ def find_training_data(root: str | Path) -> TrainingData:
         OSError: no such folder, or one of neither layout, or without a split `train`.
         ValueError: fewer than two videos, of which one is to be held out; or see the readers.
     """
-    root = Path(root).expanduser()
+    root = at_home(root)
     if not root.is_dir():
         raise NotADirectoryError(f"{root}: no such folder of training data")
     lists = {path.stem for path in split_lists(root)}
@@ -158,7 +158,7 @@ def find_videos(
         OSError: nothing is at `path`, or the split is not there.
         ValueError: something is, but none of these; or see the readers of each.
     """
-    path = Path(path).expanduser()
+    path = at_home(path)
     if is_davis(path):
         return read_davis(path, split or held_out_split(path), truth=truth), None
     splits = youtube_vis_splits(path)
@@ -184,7 +184,7 @@ def open_video(path: str | Path) -> Video:
         FileNotFoundError: nothing is there.
         ValueError: a single image; or see `read_image_folder` and `read_video_file`.
     """
-    path = Path(path).expanduser()
+    path = at_home(path)
     if path.is_dir():
         return read_image_folder(path)
     if not path.exists():

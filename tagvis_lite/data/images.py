@@ -200,6 +200,11 @@ def write_jpeg(path: Path, frame: np.ndarray) -> None:
 # ---------------------------------------------------------------- a folder of images
 
 
+def at_home(path: str | Path) -> Path:
+    """A path with the home folder for a first part `~`; a name that only begins with it stays."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises for '~x.mp4'
+
+
 def natural_key(name: str) -> tuple[list[str | int], str]:
     """Sort key under which 'frame2' precedes 'frame10'."""
     parts: list[str | int] = list(re.split(r"([0-9]+)", name))
@@ -286,7 +291,7 @@ def read_image_folder(folder: str | Path) -> Video:
         OSError: no such folder, no image in it, or links to images that are not there.
         ValueError: the first image cannot be read, or two images differ in suffix alone.
     """
-    folder = Path(folder).expanduser()
+    folder = at_home(folder)
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder}: no such folder of images")
     paths = list_images(folder)

@@ -21,6 +21,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from tagvis_lite.atomic import replacing
+from tagvis_lite.data.images import at_home
 from tagvis_lite.video import Video
 
 FRAMES_KEPT = 8
@@ -94,7 +95,7 @@ def read_video_file(path: str | Path) -> Video:
     Warns:
         UserWarning: the file is damaged or cut off.
     """
-    path = Path(path).expanduser()
+    path = at_home(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such video file; a pipe or device is none")
     damaged: list[int] = []

@@ -97,6 +97,9 @@ def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(find_videos("~/davis")[0]) == 2
     assert len(find_training_data("~/davis").train) == 6
     assert len(find_videos("~/davis/JPEGImages/480p/toy-test-00000")[0][0]) == 8
+    monkeypatch.chdir(tmp_path)
+    Path("davis").rename("~$davis")  # no user is called so
+    assert len(find_videos("~$davis")[0]) == 2
 
 
 def test_a_path_that_is_no_video(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from tagvis_lite.data.davis import (
     read_sequence,
     split_lists,
 )
+from tagvis_lite.data.images import at_home
 from tagvis_lite.study.composites.stills import coco_stills
 from tagvis_lite.video import BACKGROUND, VOID, Video
 
@@ -143,14 +144,14 @@ def sequences(
     videos = []
     for root in roots:
         if root.suffix == ".json":
-            stills = coco_stills(root.expanduser())
+            stills = coco_stills(at_home(root))
             videos += [video for video in stills if names is None or video.name in names]
             continue
-        frames, lists = frames_folder(root.expanduser()), split_lists(root.expanduser())
+        frames, lists = frames_folder(at_home(root)), split_lists(at_home(root))
         single_object = bool(lists) and all(path.parent.name in OF_2016 for path in lists)
         there = sorted(path.name for path in frames.iterdir() if path.is_dir())
         if lists and split is not None:
-            there = read_list(find_list(root.expanduser(), split))
+            there = read_list(find_list(at_home(root), split))
         for name in there:
             if names is None or name in names:
                 videos.append(read_sequence(frames / name, single_object))
