@@ -77,7 +77,7 @@ def main(words: Sequence[str] | None = None) -> None:
     except (*USER_ERRORS, RuntimeError) as error:
         if not isinstance(error, USER_ERRORS) and not NO_MEMORY.search(str(error)):
             raise
-        for text in getattr(error, "lines", [str(error) or "out of memory"]):
+        for text in getattr(error, "lines", [_words_of(error)]):
             line = " ".join(text.split()).encode(errors="backslashreplace").decode()
             if len(line) > LONGEST_LINE:
                 line = f"{line[: LONGEST_LINE // 2]} ... {line[-LONGEST_LINE // 2 :]}"
@@ -90,6 +90,14 @@ def main(words: Sequence[str] | None = None) -> None:
     except OSError:  # what is left to print would be an error again when Python ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     raise SystemExit(code)
+
+
+def _words_of(error: Exception) -> str:
+    """What an error says; of one in a process that reads data, without torch's report of where."""
+    text = str(error) or "out of memory"
+    if text.startswith("Caught ") and "worker process" in text:
+        text = text.strip().splitlines()[-1].partition(": ")[2]
+    return text
 
 
 if __name__ == "__main__":

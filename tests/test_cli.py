@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -451,22 +452,29 @@ def test_an_interrupt_is_no_traceback(
     assert one_error(capsys) == "tagvis: interrupted"
 
 
-def test_memory_that_is_not_there_is_told_before_and_after(
+def test_errors_of_torch_are_one_line_and_memory_is_looked_at_before(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
-
     frames = SAMPLE / "davis" / "JPEGImages" / "480p" / "toy-test-00000"
     command = f"predict {frames} --out {tmp_path}/out"
-    monkeypatch.setattr("tagvis_lite.commands.predict.predict_to_files", full)
-    with pytest.raises(SystemExit, match="2"):
-        tagvis(command)
-    assert one_error(capsys) == "tagvis: CUDA out of memory. Tried to allocate 9 GiB"
+    where = "Caught ValueError in DataLoader worker process 0.\nOriginal Traceback:\n  File ...\n"
+    for error, said in [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried 9 GiB"), "CUDA out of memory. Tried 9"),
+        (ValueError(f"{where}ValueError: 7.jpg: damaged\n"), "7.jpg: damaged"),
+    ]:
+        fails = partial(raise_, error)
+        monkeypatch.setattr("tagvis_lite.commands.predict.predict_to_files", fails)
+        with pytest.raises(SystemExit, match="2"):
+            tagvis(command)
+        assert one_error(capsys).startswith(f"tagvis: {said}")
     monkeypatch.setattr(os, "sysconf", lambda _: 64)
     with pytest.raises(SystemExit, match="2"):
         tagvis(command)
     assert "the label maps of video 'toy-test-00000' take" in one_error(capsys)
+
+
+def raise_(error: Exception, *_: object, **__: object) -> None:
+    raise error
 
 
 # ---------------------------------------------------------------- as a program

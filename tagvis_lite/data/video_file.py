@@ -99,7 +99,15 @@ def read_video_file(path: str | Path) -> Video:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such video file; a pipe or device is none")
     damaged: list[int] = []
-    count = sum(1 for _ in tqdm(_decoded(path, damaged), path.name, unit="frame", delay=2))
+    sizes: list[tuple[int, int]] = []
+    for frame in tqdm(_decoded(path, damaged), path.name, unit="frame", delay=2):
+        sizes.append((frame.height, frame.width))
+        if sizes[-1] != sizes[0]:
+            raise ValueError(
+                f"{path} changes from {sizes[0]} to {sizes[-1]} (height, width) at frame "
+                f"{len(sizes) - 1}: cut it there, or scale it to one size"
+            )
+    count = len(sizes)
     if count == 0:
         raise _no_video(path, "no frame can be decoded")
     declared, rate = _declared(path)

@@ -222,6 +222,23 @@ def test_the_rotation_of_a_phone_s_video_is_obeyed(tmp_path: Path, clip: Path, t
     assert np.array_equal(frame, expected)
 
 
+def test_a_video_that_changes_its_size_is_refused_before_any_work(tmp_path: Path) -> None:
+    parts = b""
+    for side in (32, 48):
+        with av.open(str(tmp_path / "part.ts"), "w", format="mpegts") as container:
+            stream = container.add_stream("mpeg2video", rate=25)
+            stream.width = stream.height = side
+            stream.pix_fmt = "yuv420p"
+            for _ in range(6):
+                frame = av.VideoFrame.from_ndarray(np.zeros((side, side, 3), np.uint8), "rgb24")
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        parts += (tmp_path / "part.ts").read_bytes()
+    (tmp_path / "two.ts").write_bytes(parts)
+    with pytest.raises(ValueError, match=r"two\.ts changes from \(32, 32\) to \(48, 48\)"):
+        read_video_file(tmp_path / "two.ts")
+
+
 def test_a_path_that_is_no_text(tmp_path: Path, clip: Path) -> None:
     path = tmp_path / os.fsdecode(b"\xff\xfe.mp4")
     path.write_bytes(clip.read_bytes())
