@@ -536,6 +536,17 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_batch(
     assert_same_run(tmp_path, straight)
 
 
+def test_too_little_memory_names_the_options_that_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Losses:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+
+    monkeypatch.setattr(training, "overall_loss", full)
+    with pytest.raises(ValueError, match=r"--train.precision bf16-mixed, a smaller --train.batch-"):
+        run(config_with(steps=1), tmp_path)
+
+
 def test_the_best_weights_are_those_of_the_best_validation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
