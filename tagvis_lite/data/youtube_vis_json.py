@@ -27,7 +27,11 @@ from typing import Any
 from tagvis_lite.data.rle import check_segmentation, is_compressed
 
 ONE_CATEGORY = {1: "object"}
-_PLAIN_PATH = re.compile(r"(?:[^./\\:\s][^/\\:\s]*/)*[^./\\:\s][^/\\:\s]*")
+ODD_NAME = re.compile(r"[A-Za-z]:|.*[\x00-\x1f\ud800-\udfff]", re.DOTALL)
+"""A path with a drive, or with characters that no text has."""
+LONGEST_NAME = 255
+"""Characters of a file's or folder's name that a disk takes, at most."""
+_PLAIN_PATH = re.compile(r"(?:[\w-][\w.-]{0,199}/)*[\w-][\w.-]{0,199}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -293,10 +297,11 @@ def _path(file_name: Any, where: str) -> str:
         return file_name  # as nearly all are
     path = PurePosixPath(file_name.replace("\\", "/") if isinstance(file_name, str) else "")
     hidden = any(part.startswith(".") or part != part.strip() for part in path.parts)
-    if not path.name or path.is_absolute() or hidden or re.match("[A-Za-z]:", str(path)):
+    too_long = any(len(part) > LONGEST_NAME for part in path.parts)
+    if not path.name or path.is_absolute() or hidden or too_long or ODD_NAME.match(str(path)):
         raise ValueError(
             f"{where}: file name {file_name!r:.80} is no path inside the folder of frames "
-            "(a string, no '..', no drive, nothing hidden)"
+            "(a string of letters that a disk takes, no '..', no drive, nothing hidden)"
         )
     return str(path)
 
