@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -164,24 +163,6 @@ def overfitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("overfitted") / "run"
     train(OVERFIT, videos("train", 1), videos("train", 1), out, fabric=cpu(OVERFIT))
     return out
-
-
-def die_at_step_13(out: Path) -> None:
-    """What the child process of the next test does."""
-    training.overall_loss = with_each_loss(
-        lambda n, *_: os.kill(os.getpid(), signal.SIGKILL) if n == 13 else None
-    )
-    run(STRAIGHT, out)
-
-
-def test_a_killed_and_resumed_run_equals_a_straight_one(straight: Path, tmp_path: Path) -> None:
-    child = subprocess.run([sys.executable, __file__, tmp_path], capture_output=True, check=False)
-    assert child.returncode == -signal.SIGKILL, child.stderr.decode()
-    assert load_state(tmp_path / "last.pt")["step"] == 10
-    assert records(tmp_path)[-1]["step"] == 12  # two steps to be forgotten
-    assert len(child.stderr) + len(child.stdout) < 4000
-    run(STRAIGHT, tmp_path)
-    assert_same_run(tmp_path, straight)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals")
@@ -672,7 +653,3 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path: Path) -> None
     out.write_text("a file")
     with pytest.raises(NotADirectoryError, match="run is a file: choose a folder"):
         run(good, out)
-
-
-if __name__ == "__main__":
-    die_at_step_13(Path(sys.argv[1]))
