@@ -4,21 +4,12 @@
 # **One idea:** take one part away, train again with several seeds, and believe a difference only if
 # it is larger than chance.
 #
-# Paper: section IV-C, Table III · Time: under 40 seconds on two CPU cores (the runs it reads took hours)
+# Paper: section IV-C, Table III · Time: 45 minutes to read, 30 for the exercises; 40 seconds on two CPU cores (the
+# runs it reads took hours)
+#
+# Eleven parts of the method, each left out of a network that was trained anew. Right of the line the network without
+# it is better.
 
-# %% [markdown]
-# ## What you will learn
-#
-# You will be able to
-#
-# - write an ablation as a change of configuration and train it at equal budget,
-# - put a 95 % interval around a difference of a few seeds, and say what it supports,
-# - examine a part that does not help before you throw it out, or keep it.
-#
-# You need: the four terms of the loss, lesson [07](07_tagging_loss.ipynb); the modules, lesson
-# [16](16_network.ipynb); J&F, lesson [19](19_davis.ipynb).
-#
-# Previous: [20 · YouTube-VIS](20_youtube_vis.ipynb) · Next: [22 · speed and memory](22_speed.ipynb)
 
 # %% tags=["parameters"]
 PROFILE = "toy"  # toy, smoke or paper: the networks that take a training step here
@@ -40,8 +31,12 @@ from torch.nn.functional import cosine_similarity
 
 from tagvis_lite.clips import make_clip, spread_indices
 from tagvis_lite.config import PROFILES
-from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
-from tagvis_lite.course.checks.lesson_21 import check_half_push, check_paired_difference
+from tagvis_lite.course import COLOURS, check, claim, explore, record, show, subplots
+from tagvis_lite.course.checks.lesson_21 import (
+    check_chance_finds,
+    check_half_push,
+    check_unpaired_difference,
+)
 from tagvis_lite.data.toy import CATEGORIES, ToySplit
 from tagvis_lite.evaluation.davis import sequence_scores
 from tagvis_lite.inference import predict_clip
@@ -53,7 +48,61 @@ from tagvis_lite.runs import load_network, shipped
 
 # %% tags=["imports"]
 from tagvis_lite.study.ablation import READINGS, TABLE_3, markdown, read_results
+from tagvis_lite.study.report import differences
+from tagvis_lite.study.statistics import (
+    detectable_difference,
+    plus_minus,
+    pooled_deviation,
+    welch_interval,
+)
 from tagvis_lite.video import VOID, Clip, Prediction
+
+# %% tags=["fold"]
+folder = shipped("runs/ablation")
+runs = defaultdict(dict)
+for path in sorted(folder.glob("*.json")):
+    run = json.loads(path.read_text())
+    runs[run["row"]][run["seed"]] = run
+scores = {
+    name: {seed: 100 * run["scores"]["J&F-Mean"] for seed, run in by_seed.items()}
+    for name, by_seed in runs.items()
+}
+reference = runs["full"][0]["config"]
+claimed = {row.name: row.paper[0] for row in TABLE_3}
+parts = TABLE_3[1:]
+paper = {row.name: claimed[row.name] - claimed["full"] for row in parts}
+here = differences(TABLE_3, folder)
+figure, axis = subplots(width=8, height=4.2)
+places = -np.arange(len(parts))
+means, halves = np.array([here[row.name] for row in parts]).T
+axis.errorbar(means, places, xerr=halves, fmt="o", color=COLOURS[0], capsize=3, label="toy, here")
+axis.plot(list(paper.values()), places, "D", color=COLOURS[1], label="DAVIS'19, the paper")
+axis.axvline(0, color="black", linewidth=0.8)
+axis.set_yticks(places, [row.name.replace("-", " ") for row in parts])
+axis.set_xlabel("points of J&F without it (95 % intervals of the table)")
+axis.set_title("Table III, here and there")  # given: names
+axis.legend(loc="upper left")
+show(
+    figure,
+    alt="""For each of eleven parts the change of J&F without it, measured here with intervals beside
+    the paper's single numbers. Here the semantic branch and L_spectra cost far more than in the paper,
+    L_specter gains several points, the others lie within a few points of zero. In the paper all are
+    between -3.5 and -12.7.""",
+)
+
+# %% [markdown]
+# ## What you will learn
+#
+# You will be able to
+#
+# - write an ablation as a change of configuration and train it at equal budget,
+# - put a 95 % interval around a difference of a few seeds, and say what it supports,
+# - examine a part that does not help before you throw it out, or keep it.
+#
+# You need: the four terms of the loss, lesson [07](07_tagging_loss.ipynb); the modules, lesson
+# [16](16_network.ipynb); J&F, lesson [19](19_davis.ipynb).
+#
+# Previous: [20 · YouTube-VIS](20_youtube_vis.ipynb) · Next: [22 · speed and memory](22_speed.ipynb)
 
 # %% [markdown]
 # ## A question
@@ -72,7 +121,6 @@ from tagvis_lite.video import VOID, Clip, Prediction
 # per row: how many trainings stand behind it is not said. 'Connector' is any link to or from the module.
 
 # %% tags=["nbval-check-output"]
-claimed = {row.name: row.paper[0] for row in TABLE_3}
 for row in TABLE_3:
     print(f"{row.group:<15} {row.title:<59} {claimed[row.name]:.1f}")
 
@@ -103,8 +151,8 @@ for row in TABLE_3:
 
 # %% [markdown]
 # Does each of them train? Three steps on one small clip (4 frames of 32 x 32): the loss must be a number and
-# fall, and *every* weight that is there must move. A row with weights that never move would carry dead freight
-# and compare two things at once.
+# fall, and *every* weight that is there must move. A row with weights that never move would be
+# larger than it seems, and compare two things at once.
 
 # %%
 split = ToySplit("test", 64)
@@ -113,6 +161,9 @@ video = split[SEED]
 indices = spread_indices(len(video), 4)
 classes, stride = full.model.num_classes, full.model.label_stride
 batch = Clip.collate([make_clip(video, indices, small, classes, label_stride=stride)])
+
+# %% [markdown]
+# The test trains each row for three steps of Adam and compares its weights with those it began with.
 
 
 # %%
@@ -132,6 +183,9 @@ def few_steps(config, steps=3):
     return losses, [name for name, w in network.named_parameters() if torch.equal(w, start[name])]
 
 
+# %% [markdown]
+# All twelve rows:
+
 # %%
 trained = {row.name: few_steps(row.apply(full)) for row in TABLE_3}
 for name, (losses, unmoved) in trained.items():
@@ -148,17 +202,6 @@ for name, (losses, unmoved) in trained.items():
 # and the same with `--table readings`. Each writes one json file per row and seed, with its configuration and
 # where it comes from, and goes on where it was stopped. Here we read the files and check, before any
 # comparison, that a run differs from the full model in its row's change and in nothing else.
-
-# %%
-runs = defaultdict(dict)
-for path in sorted(shipped("runs/ablation").glob("*.json")):
-    run = json.loads(path.read_text())
-    runs[run["row"]][run["seed"]] = run
-scores = {
-    name: {seed: 100 * run["scores"]["J&F-Mean"] for seed, run in by_seed.items()}
-    for name, by_seed in runs.items()
-}
-reference = runs["full"][0]["config"]
 
 
 # %%
@@ -177,6 +220,9 @@ for row in [*TABLE_3, *READINGS]:
     for run in runs[row.name].values():
         assert differences_from_full(run) == changes(row)
 
+# %% [markdown]
+# Every run differs in its row's change and in nothing else. The budget they share:
+
 # %% tags=["nbval-check-output"]
 budget = reference["train"]
 print(
@@ -188,42 +234,57 @@ print("runs of readings: ", sum(len(runs[row.name]) for row in READINGS[1:]))
 # %% [markdown]
 # ## By hand
 #
-# Three seeds. The full model scores 40, 44 and 42; without some part it is 38, 40 and 36. Comparing seed
-# by seed, the differences are $-2$, $-4$ and $-6$. (Pairing pays only where a seed that is good for one row is
-# good for the other. Our runs show no such effect: see the column *unpaired* below, which is the safer one.)
+# Three seeds. The full model scores 40, 44 and 42; without some part it is 38, 40 and 36. The means are 42 and 38, so the
+# difference is $-4$. Either row has a variance (of a sample) of 4. A mean of three values has a third of that, and the
+# difference of two means has the sum, $\tfrac43 + \tfrac43$: it is uncertain by $\sqrt{8/3} = 1.63$. For few values Student's
+# $t$ says how many of those make 95 %: 2.78 for the four degrees of freedom that two rows of three leave. So the interval is
+# $-4 \pm 4.5$, from $-8.5$ to $+0.5$.
 #
-# Their mean is $\bar d = -4$, their standard deviation (of a sample) $s = 2$. A mean of $k$ values is
-# uncertain by $s/\sqrt{k}$, and for few values Student's $t$ says how many of those make 95 %: 4.30 for
-# three. So the interval is $-4 \pm 4.30 \cdot 2/\sqrt 3 = -4 \pm 5.0$, from $-9$ to $+1$.
-#
-# All three seeds were worse without the part, and still the interval holds 0: **three seeds are not many**.
+# The part was worth four points on average, and still the interval holds 0: **three seeds are not many**.
 
 # %% tags=["nbval-check-output"]
-differences = np.array([38, 40, 36]) - np.array([40, 44, 42])
-t = stats.t.ppf(0.975, df=2)
-half = t * differences.std(ddof=1) / np.sqrt(3)
-print(f"t {t:.2f}, interval {differences.mean() - half:.1f} to {differences.mean() + half:.1f}")
+mean, half = welch_interval([38, 40, 36], [40, 44, 42])
+print(f"t {stats.t.ppf(0.975, df=4):.2f}, interval {mean - half:.1f} to {mean + half:.1f}")
 
 # %% [markdown]
+# **May we compare seed by seed?** Runs of one seed see the same videos in the same order. If a seed that is lucky for one row
+# were lucky for the others, differences within seeds would be surer than those of means. That is an assumption, and we have
+# the data: how much of the scatter of all rows is a matter of the seed? ($F$ near 1: no more than chance.)
+
+# %%
+common = sorted(set.intersection(*(set(scores[row.name]) for row in TABLE_3)))
+table = np.array([[scores[row.name][seed] for seed in common] for row in TABLE_3])
+left_over = table - table.mean(1, keepdims=True) - table.mean(0) + table.mean()
+freedom = len(common) - 1, (len(common) - 1) * (len(table) - 1)
+by_seed = len(table) * ((table.mean(0) - table.mean()) ** 2).sum() / freedom[0]
+F = by_seed / ((left_over**2).sum() / freedom[1])
+chance = stats.f.sf(F, *freedom)
+print(f"F({freedom[0]}, {freedom[1]}) = {F:.2f}, p = {chance:.2f}")
+
+# %% tags=["fold"]
+unlucky = claim(
+    "A seed that is good for one row is not good for the others",
+    chance > 0.05,
+    over=f"{table.size} trainings, {len(common)} seeds of {len(table)} rows",
+)
+noise = pooled_deviation([list(scores[row.name].values()) for row in TABLE_3])
+seeds = min(len(scores[row.name]) for row in TABLE_3)
+least = detectable_difference(noise, len(parts), seeds, len(scores["full"]))
+
+# %% [markdown]
+# So we do not pair. <!-- claim: unlucky --> Pairing would halve the degrees of freedom for nothing. Instead the scatter of
+# *all* rows is pooled, and since eleven rows are compared with one and the same full model, the interval is Dunnett's, made
+# for just that: all eleven hold at once. The report uses the same function, so lesson and report cannot disagree.
+#
 # ## The picture
 #
-# The same for every row: points of J&F lost or won against the full model of the same seed. One rule
-# makes words of all intervals. (It was settled when the first runs were known, so the table below also shows what two
-# other rules say.) The paper claims that each part is worth something. The claim is *supported* if the
-# whole interval lies below 0, *contradicted* if it lies above, and *not decided* if it holds 0.
+# That is how the intervals of the first picture were made. One rule makes words of them. The paper claims that each part is
+# worth something. The claim is *supported* if the whole interval lies below 0, *contradicted* if it lies above, and *not
+# decided* if it holds 0. The last column asks whether a loss as large as the paper's lies within the interval: *possible*, or
+# is the loss *larger* or *smaller here*?
 
 
 # %%
-def against(name, other="full", level=0.95):
-    """Mean difference of two rows, in points of J&F, and half the width of its interval."""
-    seeds = sorted(set(scores.get(name, ())) & set(scores.get(other, ())))
-    d = np.array([scores[name][seed] - scores[other][seed] for seed in seeds])
-    if len(d) < 2:
-        return d.mean() if len(d) else np.nan, np.inf
-    t = stats.t.ppf((1 + level) / 2, len(d) - 1)
-    return d.mean(), t * d.std(ddof=1) / np.sqrt(len(d))
-
-
 def verdict(mean, half):
     """What an interval says of the claim that the part is worth something."""
     if mean + half < 0:
@@ -231,79 +292,51 @@ def verdict(mean, half):
     return "contradicted" if mean - half > 0 else "not decided"
 
 
-# %%
-parts = TABLE_3[1:]
-paper = {row.name: claimed[row.name] - claimed["full"] for row in parts}
-here = {row.name: against(row.name) for row in parts}
-verdicts = {name: verdict(*values) for name, values in here.items()}
-counts = {word: list(verdicts.values()).count(word) for word in ("supported", "contradicted")}
+verdicts = {row.name: verdict(*here[row.name]) for row in parts}
 
-# %%
-figure, axis = subplots(width=8, height=4.2)
-places = -np.arange(len(parts))
-means, halves = np.array(list(here.values())).T
-axis.errorbar(means, places, xerr=halves, fmt="o", color=COLOURS[0], capsize=3, label="toy, here")
-axis.plot(list(paper.values()), places, "D", color=COLOURS[1], label="DAVIS'19, the paper")
-axis.axvline(0, color="black", linewidth=0.8)
-axis.set_yticks(places, [row.name.replace("-", " ") for row in parts])
-axis.set_xlabel("points of J&F without it (95 % interval over seeds)")
-words = f"supports {counts['supported']} and contradicts {counts['contradicted']}"
+# %% [markdown]
+# The table of all verdicts:
 
-# %%
-axis.set_title(f"Of eleven claims toy {words}")
-axis.legend(loc="upper left")
-show(
-    figure,
-    alt="""For each of eleven parts the change of J&F without it, measured here with intervals beside
-    the paper's single numbers. Here the semantic branch and L_spectra cost far more than in the paper,
-    L_specter gains several points, the others lie within a few points of zero. In the paper all are
-    between -3.5 and -12.7.""",
+# %% tags=["nbval-check-output"]
+print(" " * 30 + " paper         here seeds       verdict  paper's loss")
+for name, word in verdicts.items():
+    mean, half = here[name]
+    size = "larger here" if mean + half < paper[name] else "smaller here"
+    size = "possible" if abs(paper[name] - mean) <= half else size
+    row = [f"{paper[name]:+6.1f}", f"{plus_minus(mean, half, '+'):>12}", f"{len(scores[name]):5d}"]
+    print(f"{name:<29}", *row, f"{word:>13}", f"{size:>13}")
+print(f"found in 4 of 5 tables: a true difference of {least:.1f} points")
+
+# %% tags=["fold"]
+over = f"{sum(len(scores[row.name]) for row in TABLE_3)} trainings, Dunnett's intervals"
+carry = claim(
+    "L_spectra and the semantic branch are worth something on toy",
+    verdicts["spectra"] == verdicts["semantic-branch"] == "supported",
+    over=over,
+)
+better_out = claim(
+    "At the toy weights and 400 steps, L_specter is better left out",
+    verdicts["specter"] == "contradicted",
+    over=over,
+)
+undecided = claim(
+    "Most parts are not decided",
+    list(verdicts.values()).count("not decided") > len(verdicts) / 2,
+    over=over,
 )
 
 # %% [markdown]
-# The same in words. Two columns ask whether the word hangs on how we count. *Unpaired* is Welch's interval, which
-# does not assume that the runs of one seed go together; in these runs they do not. *Eleven tests* widens the interval so that all eleven hold at once
-# (Bonferroni). The last column asks whether a loss as large as the paper's lies within the interval: *possible*, or is
-# the loss *larger* or *smaller here*?
-
-
-# %%
-def welch(name):
-    """The verdict of the interval that does not pair seeds."""
-    values = [list(scores[row].values()) for row in (name, "full")]
-    low, high = stats.ttest_ind(*values, equal_var=False).confidence_interval(0.95)
-    return verdict((low + high) / 2, (high - low) / 2)
-
-
-def sure(name):
-    """The verdict with all rows of the table counted as tests."""
-    return verdict(*against(name, level=1 - 0.05 / len(parts)))
-
-
-# %% tags=["nbval-check-output"]
-print(" " * 30 + " paper    here, 95 % seeds       verdict unpaired 11 tests  paper's loss")
-for name, (mean, half) in here.items():
-    row = [f"{paper[name]:+6.1f}", f"{mean:+6.1f} ± {half:4.1f}", f"{len(scores[name]):5d}"]
-    same = ["same" if other(name) == verdicts[name] else "differs" for other in (welch, sure)]
-    size = "larger here" if mean + half < paper[name] else "smaller here"
-    size = "possible" if abs(paper[name] - mean) <= half else size
-    print(f"{name:<29}", *row, f"{verdicts[name]:>13}", *(f"{s:>8}" for s in same), f"{size:>13}")
-
-# %% tags=["nbval-check-output"]
-for word in ("supported", "contradicted", "not decided"):
-    print(f"{word}:", ", ".join(name for name in verdicts if verdicts[name] == word))
-
-# %% [markdown]
-# **Supported.** Tags must be pulled together ($L_{spectra}$), and there must be a semantic branch. Both cost more
-# here than in the paper. Why the branch costs so much is examined below.
+# **Supported.** Tags must be pulled together ($L_{spectra}$), and there must be a semantic branch. <!-- claim: carry --> Both
+# cost more here than in the paper. The row of the branch changes two things, though: it also makes the background an
+# instance, so what it supports is the pair of them. More about that below.
 #
-# **Contradicted on toy.** Without $L_{specter}$ the score is *higher*, if the table says so for the seeds you have. That
-# is the opposite of the paper, so we examine it below, too. (A word that *differs* when we count otherwise, as for
-# $L_{temper}$ with five seeds, is no more than a hint.)
+# **Contradicted on toy.** Without $L_{specter}$ the score is *higher*. <!-- claim: better_out --> That is the opposite of the
+# paper, so we examine it below, too.
 #
-# **Not decided** does not mean 'worth nothing'. It means 'worth less than the interval can show'. Where the last column
-# says *smaller here*, a loss of the paper's size would have been seen, and was not. (A point is not the same
-# everywhere: the full model stands at 74.3 there and at little more than 40 here.)
+# **Not decided** is the word for most rows. <!-- claim: undecided --> It does not mean 'worth nothing'. It means 'worth less
+# than the interval can show': the last line says how large a true difference has to be for a table like this to find it, four
+# times in five. Where the last column says *smaller here*, a loss of the paper's size would have been seen, and was not. (A
+# point is not the same everywhere: the full model stands at 74.3 there and at little more than 40 here.)
 #
 # **What toy runs cannot test at all**, whatever the table says:
 #
@@ -315,16 +348,17 @@ for word in ("supported", "contradicted", "not decided"):
 # | real videos, objects of any kind | four shapes on drifting backgrounds | texture, categories, background that looks like objects |
 # | all weights 1 | weights 1, 4, 1, 4 and 12 for the toy set | the paper's balance of terms |
 #
-# The shipped weights saw 12,000 steps and reach 77.7 on the same 64 videos: at 400 steps we compare how fast the twelve
-# learn, not how good they become.
+# The shipped weights saw many times as many steps and score far higher on the same 64 videos: at 400 steps we compare how
+# fast the twelve learn, not how good they become.
 
 # %% [markdown]
 # ## Try it
 #
 # Pick a row. Each line is one seed; a part that matters pulls all lines down.
 
+# %% tags=["fold"]
 
-# %%
+
 def row_picker(figure, name):
     axis = figure.subplots()
     for seed in set(scores[name]) & set(scores["full"]):
@@ -339,7 +373,7 @@ explore(
     row_picker,
     values=[row.name for row in parts],
     label="row",
-    title="Solid: toy, one line a seed. Dashed: the paper, which always falls",
+    title="Solid toy, dashed paper",
     alt="""Four rows as lines from the full model to the model without the part, one line a seed here and
     a dashed one for the paper. Lines fall for spectra and for the semantic branch, and are level for
     others, while the paper's always fall.""",
@@ -354,27 +388,32 @@ explore(
 # (D9), sums or means (D10), how many pixels (D11), and the weights (D14). Here a negative number speaks *for* our reading.
 
 # %% tags=["nbval-check-output"]
-readings = {row.name: against(row.name) for row in READINGS[1:] if row.name in scores}
+readings = differences(READINGS, folder)
 for row in READINGS[1:]:
     if row.name in readings:
         mean, half = readings[row.name]
         says = {"supported": "ours is better", "contradicted": "ours is worse"}
         word = "one run" if np.isinf(half) else says.get(verdict(mean, half), "not decided")
-        width = "" if np.isinf(half) else f"± {half:.1f}"
-        print(f"{row.title:<42} {mean:+6.1f} {width:<7} seeds {len(scores[row.name])}  {word}")
+        shown = plus_minus(mean, half, "+")
+        print(f"{row.title:<42} {shown:>12} seeds {len(scores[row.name])}  {word}")
 
-# %%
+# %% tags=["fold"]
+costly = claim(
+    "Tags in [0, 1], and sums as printed, lose more than five points",
+    all(readings[name][0] + readings[name][1] < -5 for name in ("sigmoid", "sums")),
+    over=f"{sum(len(scores[name]) for name in ('sigmoid', 'sums', 'full'))} trainings, Welch's intervals",
+)
 figure, axis = subplots(width=8, height=3.2)
 places = -np.arange(len(readings))
+full_mean = np.mean(list(scores["full"].values()))
 for place, name in zip(places, readings, strict=True):
-    d = [scores[name][seed] - scores["full"][seed] for seed in scores[name]]
+    d = [score - full_mean for score in scores[name].values()]
     axis.plot(d, [place] * len(d), "o", color=COLOURS[0], alpha=0.5)
     axis.plot(np.mean(d), place, "|", color="black", markersize=14)
 axis.axvline(0, color="black", linewidth=0.8)
 axis.set_yticks(places, [row.title for row in READINGS[1:] if row.name in readings])
-axis.set_xlabel("points of J&F against our reading of the same seed")
-lost = [name for name, (mean, _) in readings.items() if mean < -5]
-axis.set_title(f"{len(lost)} readings lose more than five points")
+axis.set_xlabel("points of J&F against the mean of our reading")
+axis.set_title(costly)
 show(
     figure,
     alt="""Change of J&F for other readings of the paper, a dot a seed and a tick at the mean. No residual
@@ -383,7 +422,8 @@ show(
 )
 
 # %% [markdown]
-# Two of the large losses have a known reason: tags in [0, 1] cannot keep a margin of 3 (lesson
+# (With two seeds a reading is hardly decided: 'not decided' is no equality.) Two of the large losses <!-- claim: costly -->
+# have a known reason: tags in [0, 1] cannot keep a margin of 3 (lesson
 # [05](05_specter.ipynb)), and sums as printed grow with pixels, pairs and frames and so shift the balance of the terms (lesson
 # [07](07_tagging_loss.ipynb)). That speaks about our learning rate and budget; what the authors' code does is not known.
 #
@@ -393,15 +433,22 @@ show(
 # %% tags=["nbval-check-output"]
 torch.manual_seed(SEED)
 features = torch.randn(1, 130, 8, 8, 8)
-left_over = {}
+kept = {}
 for residual in (True, False):
     module = Attention(130, 64, form="pooled", residual=residual)
     spread = module(features).std(dim=(3, 4)).mean() / features.std(dim=(3, 4)).mean()
-    left_over[residual] = spread.item()
+    kept[residual] = spread.item()
     print(f"residual {residual!s:<5}  spread over positions left: {100 * spread.item():.0f} %")
 
+# %% tags=["fold"]
+erased = claim(
+    "Without the residual, attention with random weights erases where things are",
+    kept[False] < 0.2 < 0.9 < kept[True],
+    over="1 random clip of 130 channels",
+)
+
 # %% [markdown]
-# *Where* things are is almost erased at the start, and training has to win it back through attention. (Random features,
+# *Where* things are is almost erased at the start <!-- claim: erased -->, and training has to win it back through attention. (Random features,
 # not those of a video; the dots above show how much the rest depends on luck.)
 #
 # ### Why is $L_{specter}$ better left out here?
@@ -425,6 +472,9 @@ predictions = [predict_clip(network, clip.frames) for clip in clips]
 torch.manual_seed(SEED)
 fresh = [predict_clip(TagVIS(config.model), clip.frames) for clip in clips]
 
+# %% [markdown]
+# For one prediction, with the two losses of the package:
+
 
 # %%
 def two_pushes(prediction, clip):
@@ -441,6 +491,9 @@ def two_pushes(prediction, clip):
     same = (clip_order == frame_order)[pair].float().mean()
     return [terms[0].item(), terms[1].item(), cosine.item(), same.item()]
 
+
+# %% [markdown]
+# And for all eight clips:
 
 # %%
 pushes = {}
@@ -476,9 +529,9 @@ print(f"an object is seen in {100 * np.mean(seen):.0f} % of the frames")
 
 # %% tags=["nbval-check-output"]
 def line(label, name, other="full"):
-    mean, half = against(name, other)
-    number = f"{mean:+.1f} ± {half:.1f}" if np.isfinite(half) else "too few runs"
-    print(f"{label:<38} {number}")
+    """Welch's interval of two rows that stand alone."""
+    sides = [list(scores[row].values()) for row in (name, other)]
+    print(f"{label:<38} {plus_minus(*welch_interval(*sides), sign='+')}")
 
 
 line("without specter (push 0 + 4)", "specter")
@@ -487,13 +540,20 @@ line("both at half    (push 2 + 2)", "half-push")
 line("without specter against both at half", "specter", "half-push")
 line("without temper against both at half", "temper", "half-push")
 
+# %% tags=["fold"]
+halved = welch_interval(*(list(scores[name].values()) for name in ("half-push", "full")))
+less = claim(
+    "Half the push is better", halved[0] - halved[1] > 0, over="9 trainings, Welch's interval"
+)
+
 # %% [markdown]
-# If the third line is above 0, less push is part of the answer. If the fourth is above 0 as well and the fifth
-# below, then it also matters *which* push stays, and at equal strength the one frame by frame is the better one.
+# The third line is above 0: less push is part of the answer. <!-- claim: less --> The last two compare rows of equal push,
+# and their intervals hold 0 or come near it: which of the two pushes is left matters less than how much there is of them.
 #
 # What we conclude: in 400 steps on toy, with the weights of the toy profile, $L_{specter}$ beside $L_{temper}$ costs points.
-# Those weights were picked in runs of one seed ([D14](../docs/decisions.md)), and we have not run the row at the paper's
-# weights of 1. So the *toy profile* is what the finding speaks against first; the paper's claim about DAVIS stands untested.
+# Those weights were picked in runs of one seed ([D14](../docs/decisions.md)), and the row at the paper's weights of 1 is not
+# among the recorded runs. So the *toy profile* is what the finding speaks against first; the paper's claim about DAVIS stands
+# untested.
 #
 # ### Why is the semantic branch worth so much?
 #
@@ -531,6 +591,9 @@ def made_up_tags(clip, ramp):
     return torch.tensor(flat + noise + np.linspace(-ramp / 2, ramp / 2, ids.shape[2])).float()
 
 
+# %% [markdown]
+# J&F against the height of the ramp, with the branch and without:
+
 # %%
 ramps = [0, 2, 4, 6, 8]
 with_branch, without_branch = np.zeros((2, len(ramps)))
@@ -540,12 +603,17 @@ for k, ramp in enumerate(ramps):
     pairs = [(score(t, p.semantic_logits, c), score(t, None, c)) for t, p, c in both]
     with_branch[k], without_branch[k] = np.mean(pairs, axis=0)
 
-# %%
+# %% tags=["fold"]
+smears = claim(
+    "A ramp smears the background first",
+    with_branch[-1] - without_branch[-1] > 10 + with_branch[0] - without_branch[0],
+    over=f"{len(clips)} clips, {len(ramps)} ramps",
+)
 figure, axis = subplots(width=6, height=2.8)
 axis.plot(ramps, with_branch, "o-", label="foreground of the shipped branch")
 axis.plot(ramps, without_branch, "s--", label="background is one more instance")
 axis.set(xlabel="ramp of the tags from left to right (margin: 3)", ylabel="J&F", ylim=(0, 100))
-axis.set_title("A ramp smears the background first")
+axis.set_title(smears)
 axis.legend(loc="lower left")
 show(
     figure,
@@ -555,7 +623,7 @@ show(
 
 # %% [markdown]
 # With flat tags the branch is not needed: the background is a cluster like any other. With a ramp the curve without the
-# branch falls much faster. That is one reason, not all of it: the ramp alone does not explain a loss as large as the
+# branch falls much faster. <!-- claim: smears --> That is one reason, not all of it: the ramp alone does not explain a loss as large as the
 # recorded one. The rest we have not taken apart, since the weights of these runs were not kept.
 #
 # ### Why does attention not show its worth?
@@ -582,7 +650,7 @@ for name, hook in switches.items():
     print(f"off: {name:<26} J&F {switched[name]:.0f}")
 
 # %% [markdown]
-# So 'used' and 'needed' are two things. A trained network may lean on a module (the score falls when it is taken away
+# 'Used' and 'needed' are two things. A trained network may lean on a module (the score falls when it is taken away
 # from under it) and still learn as well without it from the start, as the rows of the table do. Only the second is what
 # an ablation asks. $w$ is hardly used even by the trained network: toy classes can be told from $v$.
 #
@@ -616,7 +684,13 @@ thin = replace(
 )
 reaches = {"toy": reach(PROFILES["toy"].model, 8, 64), "paper": reach(thin, 32, 64)}
 
-# %%
+# %% tags=["fold"]
+in_reach = {name: int((share > 0).sum()) for name, (share, _) in reaches.items()}
+all_of_toy = claim(
+    "Without attention a tag of the first frame reaches all 8 frames of toy, not 20 of the paper's 32",
+    in_reach["toy"] == 8 and in_reach["paper"] < 20,
+    over="the gradient of one tag, in either geometry",
+)
 figure, axes = subplots(1, 2, width=8, height=2.6, sharey=True)
 for axis, (name, (seen_share, weight)) in zip(axes, reaches.items(), strict=True):
     axis.bar(range(len(weight)), weight, color=COLOURS[0], label="share of the gradient")
@@ -624,7 +698,8 @@ for axis, (name, (seen_share, weight)) in zip(axes, reaches.items(), strict=True
         range(len(weight)), seen_share > 0, color=COLOURS[1], where="mid", label="any gradient"
     )
     axis.set(
-        xlabel="frame", title=f"{name}: reaches {(seen_share > 0).sum()} of {len(weight)} frames"
+        xlabel="frame",
+        title=f"{name}: reaches {(seen_share > 0).sum()} of {len(weight)} frames",  # given: counted
     )
 axes[0].set_ylabel("share")
 axes[1].legend()
@@ -636,10 +711,10 @@ show(
 )
 
 # %% [markdown]
-# In a toy clip convolutions alone link the first frame with the last: there is no pair of frames that only attention can
+# <!-- claim: all_of_toy --> In a toy clip convolutions alone link the first frame with the last: there is no pair of frames that only attention can
 # link. (The link is weak at the start, most weight lies on the nearest frames; training may change that.) In 32
 # frames the first frame reaches fewer than half of the others (a frame in the middle reaches more). So the toy
-# set *cannot test* this claim.
+# set *cannot test* this claim. (Frame 0 has the least weight of the first three: its neighbours on one side are padding.)
 #
 # And the literal reading has a limit of its own: $u_t$ mixes values of frame $t$ only, other frames merely choose the weights
 # (lesson [12](12_attention.ipynb)). The ordinary non-local reading does carry values between frames; its line in
@@ -648,8 +723,47 @@ show(
 # %% [markdown]
 # ## Exercise
 #
-# **Add an ablation** (5 minutes). Write the control from above as a change of *any* configuration: both terms that push at half
-# the weight they have there, all else as it was.
+# **Predict** (3 minutes). Eleven parts, none of them worth anything, each tested by itself at 95 %. How likely is at least
+# one 'supported' or 'contradicted' by chance, if the tests were independent?
+
+
+# %% tags=["exercise"]
+def chance_finds():
+    """Probability of at least one false find in eleven independent tests at 95 %."""
+    ### BEGIN SOLUTION
+    return 1 - 0.95**11
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check(chance_finds, check_chance_finds)
+
+# %% [markdown]
+# **Code** (10 minutes). The mean difference *without minus full* and half the width of its 95 % interval, when the two rows
+# have the same scatter but not the same seeds, nor as many: pool the two variances as the cells above pool twelve.
+#
+# <details><summary>Hint</summary>The pooled variance weighs each row by its degrees of freedom, $n - 1$; the interval has
+# the sum of both for its $t$.</details>
+
+
+# %% tags=["exercise"]
+def unpaired_difference(full, without):
+    """Scores of two rows to (mean difference, half width of its 95 % interval)."""
+    ### BEGIN SOLUTION
+    n, m = len(full), len(without)
+    squares = (n - 1) * np.var(full, ddof=1) + (m - 1) * np.var(without, ddof=1)
+    error = np.sqrt(squares / (n + m - 2) * (1 / n + 1 / m))
+    return float(np.mean(without) - np.mean(full)), float(stats.t.ppf(0.975, n + m - 2) * error)
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check(unpaired_difference, check_unpaired_difference)
+
+# %% [markdown]
+# **Break** (5 minutes). An ablation must change one thing. Write the control from above as a change of *any*
+# configuration: both terms that push at half the weight they have there, all else as it was. The check looks for what you
+# broke besides.
 #
 # <details><summary>Hint</summary>A configuration cannot be changed in place. `replace(config.loss, ...)` makes a changed
 # section, and a second `replace` puts it into a changed `config`.</details>
@@ -668,106 +782,85 @@ def half_push(config):
 check(half_push, check_half_push)
 
 # %% [markdown]
-# To train an ablation of your own, write it as a `Row` (a name, a title, a group and the change), put it into `READINGS` of
-# `tagvis_lite/study/ablation.py`, and run `tagvis ablate --table readings --row your-row --seeds 3` with the budget above.
-#
-# **More than chance?** (10 minutes). Return the mean of the differences *without minus full*, seed by seed, and half
-# the width of its 95 % interval.
-#
-# <details><summary>Hint</summary>The cell under 'By hand', for any number of seeds.</details>
-
-
-# %% tags=["exercise"]
-def paired_difference(full, without):
-    """Scores of the same seeds to (mean difference, half width of its 95 % interval)."""
-    ### BEGIN SOLUTION
-    d = np.subtract(without, full)
-    t = stats.t.ppf(0.975, len(d) - 1)
-    return float(d.mean()), float(t * d.std(ddof=1) / np.sqrt(len(d)))
-    ### END SOLUTION
-
-
-# %% tags=["check"]
-check(paired_difference, check_paired_difference)
+# **Open.** Train an ablation of your own: write it as a `Row` (a name, a title, a group and the change), put it into
+# `READINGS` of `tagvis_lite/study/ablation.py`, and run `tagvis ablate --table readings --row your-row --seeds 3` with the
+# budget above. Judge yourself: before you look, say by how much it must differ for three seeds to show it.
 
 # %% [markdown]
 # ## Quiz
 #
-# <details><summary>1. Eleven parts, none of them worth anything, each tested at 95 %. How likely is at least one
-# 'supported' or 'contradicted' by chance?</summary>
+# <details><summary>1. Why not one interval a row, as in a test of two means?</summary>
 #
-# If the tests were independent, $1 - 0.95^{11}$, about 43 %. Eleven rows are eleven tests: one narrow miss or hit proves
-# little. That is what the column '11 tests' is for.
+# Eleven rows are eleven tests, and with each at 95 % a table holds a false find in two of five cases. Dunnett's intervals
+# are wider, so that all eleven hold at once in 95 of 100 tables. <!-- given: the exercise 'Predict', and the definition of
+# Dunnett's test -->
 # </details>
 #
 # <details><summary>2. Is the choice of test videos part of the uncertainty?</summary>
 #
 # Not of these intervals: all runs are scored on the same 64 videos, so they say how far another *seed* may fall, not
-# another set of videos. The paper scores 30 sequences and does not say how many trainings stand behind a number.
+# another set of videos. The paper scores 30 sequences and does not say how many trainings stand behind a
+# number. <!-- given: every run is scored on the same videos, as its file says -->
 # </details>
 #
 # <details><summary>3. A part gains nothing at 400 steps. May you remove it?</summary>
 #
 # You may say that it gains nothing at 400 steps on these data. It may speed up or slow down learning and change the end,
-# or matter only for long clips. Train longer, or say what you have not tested.
+# or matter only for long clips. Train longer, or say what you have not tested. <!-- given: what the runs have not -->
 # </details>
 
 # %% [markdown]
 # ## In the package
 #
-# `tagvis_lite.study.ablation` holds the rows, runs them and summarises. `read_results` refuses runs of unequal training and gives each
-# row's own mean and interval; ours above are intervals of *differences*. This is the whole table, ours beside the paper's:
+# `tagvis_lite.study.ablation` holds the rows, runs them and summarises. `read_results` refuses runs of
+# unequal training and gives each row's own mean and interval; ours above are intervals of *differences*. This is the whole table, ours beside the paper's:
 
 # %%
 summaries = read_results(shipped("runs/ablation"), TABLE_3)
 display(Markdown(markdown(summaries)))
 
-# %%
+# %% tags=["fold"]
 assert [summary.row.name for summary in summaries] == [row.name for row in TABLE_3]
 for summary in summaries:
-    values = list(scores[summary.row.name].values())
-    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert np.isclose(summary.mean[0], np.mean(values))
-    assert np.isclose(2 * summary.half_width[0], high - low)
+    assert np.isclose(summary.mean[0], np.mean(list(scores[summary.row.name].values())))
 
 # %% [markdown]
 # ## Metrics
+#
+# What this lesson measures, as numbers, and every claim above with what it rests on.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["fold", "nbval-check-output"]
+counts = {word: list(verdicts.values()).count(word) for word in ("supported", "contradicted")}
 metrics = {
     "rows that train": sum(np.isfinite(v).all() and not left for v, left in trained.values()),
-    "fewest seeds of a row": min(len(scores[row.name]) for row in TABLE_3),
+    "fewest seeds of a row": seeds,
     "claims supported": counts["supported"],
     "claims contradicted": counts["contradicted"],
-    "J&F of the full model": np.mean(list(scores["full"].values())),
+    "J&F of the full model": full_mean,
     "without L_spectra": here["spectra"][0],
     "without L_specter": here["specter"][0],
     "without the semantic branch": here["semantic-branch"][0],
-    "toy frames in reach": int((reaches["toy"][0] > 0).sum()),
-    "paper frames in reach": int((reaches["paper"][0] > 0).sum()),
+    "toy frames in reach": in_reach["toy"],
+    "paper frames in reach": in_reach["paper"],
 }
 record("21", metrics, profile=PROFILE, seed=SEED, data=DATA, out=OUT)
 
-# %%
+# %% tags=["fold"]
 assert metrics["rows that train"] == 12, "a configuration of Table III does not train"
 assert all(losses[-1] < losses[0] for losses, _ in trained.values())
-assert metrics["fewest seeds of a row"] >= 2
-assert verdicts["spectra"] == verdicts["semantic-branch"] == "supported"
-assert verdicts["specter"] != "supported", "examine again: on toy it used to be better left out"
-assert metrics["toy frames in reach"] == 8
-assert metrics["paper frames in reach"] < 20
-assert left_over[False] < 0.2 < 0.9 < left_over[True]
-assert without_branch[-1] < with_branch[-1]
 
 # %% [markdown]
 # ## Summary
 #
-# - An ablation is a configuration. Equal budget, equal videos, several seeds, and one rule for words.
-# - On toy $L_{spectra}$ and the semantic branch carry the method (the row without that branch also tags the
-#   background, so it changes two things); $L_{specter}$ *at the toy weights of 4* is better left out in 400 steps,
-#   which says that these weights push too hard, not that the paper's term is useless.
-# - Attention is used by the trained network and not missed by one trained without it; what it brings over long clips
-#   cannot be tested where convolutions already link all frames.
+# - An ablation is a configuration. Equal budget, equal videos, several seeds, and one rule for words. <!-- given: the checks
+#   of the recorded configurations -->
+# - On toy $L_{spectra}$ and the semantic branch carry the method (the row without that branch also tags the background, so
+#   it changes two things). <!-- claim: carry -->
+# - $L_{specter}$ *at the toy weights of 4* is better left out in 400 steps, and half the push is better: these weights push
+#   too hard, which does not say that the paper's term is useless. <!-- claim: better_out, less -->
+# - What attention brings over long clips cannot be tested where convolutions already link all
+#   frames. <!-- claim: all_of_toy -->
 #
 # References: Kini and Shah (2022), section IV-C and Table III; Student (1908), *The probable error of a mean*;
-# Welch (1947), *The generalization of 'Student's' problem when several different population variances are involved*.
+# Welch (1947), *The generalization of 'Student's' problem when several different population variances are involved*;
+# Dunnett (1955), *A multiple comparison procedure for comparing several treatments with a control*.

@@ -14,8 +14,9 @@ from tagvis_lite.config import Config
 from tagvis_lite.course.checks.lesson_21 import (
     Change,
     Difference,
+    check_chance_finds,
     check_half_push,
-    check_paired_difference,
+    check_unpaired_difference,
 )
 
 
@@ -57,31 +58,37 @@ def test_the_right_ablation_passes() -> None:
 def interval(
     full: Sequence[float], without: Sequence[float], factor: float | None = None, ddof: int = 1
 ) -> tuple[float, float]:
-    d = np.subtract(without, full)
-    factor = stats.t.ppf(0.975, len(d) - 1) if factor is None else factor
-    return float(d.mean()), float(factor * d.std(ddof=ddof) / np.sqrt(len(d)))
+    n, m = len(full), len(without)
+    squares = (n - 1) * np.var(full, ddof=ddof) + (m - 1) * np.var(without, ddof=ddof)
+    error = np.sqrt(squares / (n + m - 2) * (1 / n + 1 / m))
+    factor = stats.t.ppf(0.975, n + m - 2) if factor is None else factor
+    return float(np.mean(without) - np.mean(full)), float(factor * error)
 
 
-def unpaired(full: Sequence[float], without: Sequence[float]) -> tuple[float, float]:
-    low, high = stats.ttest_ind(without, full).confidence_interval(0.95)
-    return -2.0, float(high - low) / 2
+def welch(full: Sequence[float], without: Sequence[float]) -> tuple[float, float]:
+    test = stats.ttest_ind(without, full, equal_var=False).confidence_interval(0.95)
+    return interval(full, without)[0], float(test.high - test.low) / 2
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
         (lambda a, b: interval(b, a), "sign is turned around"),
-        (unpaired, "subtract seed by seed"),
+        (welch, "pool the two variances"),
         (lambda a, b: interval(a, b, 1.96), "1.96 is for many seeds"),
-        (lambda a, b: (-2.0, interval(a, b)[1] / 2), "divide by the root"),
         (lambda a, b: interval(a, b, ddof=0), "ddof=1"),
         (lambda a, b: -2.0, "return two numbers"),
     ],
 )
-def test_likely_mistakes_are_named(answer: Difference, message: str) -> None:
+def test_wrong_intervals_are_named(answer: Difference, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_paired_difference(answer)
+        check_unpaired_difference(answer)
 
 
-def test_the_right_interval_passes() -> None:
-    check_paired_difference(interval)
+@pytest.mark.parametrize(
+    ("chance", "message"),
+    [(0.05, "one test"), (0.55, "too much"), (0.569, "finds anything"), (0.3, "all eleven")],
+)
+def test_wrong_chances_are_named(chance: float, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_chance_finds(lambda: chance)

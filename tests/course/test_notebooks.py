@@ -206,8 +206,8 @@ FIRST_PICTURE = 150
 LED_TO = 0.8
 """Of the visible cells of code have prose before them."""
 NOT_YET = {
-    "00", "01", "10", "11", "12", "13", "14", "15", "16",
-    "17", "21", "22", "23", "24",
+    "00", "01", "11", "12", "13", "14", "15", "16",
+    "17", "22", "23", "24",
 }  # fmt: skip
 """Lessons that miss one of the three."""
 DRAWN = {"axis", "axes", "figure", "show", "subplots", "explore", "record", "claim"}

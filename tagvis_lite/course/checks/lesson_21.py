@@ -44,30 +44,43 @@ def check_half_push(answer: Change) -> None:
     )
 
 
-def check_paired_difference(answer: Difference) -> None:
-    """Compare with scipy's paired t test on numbers whose pairs matter."""
-    full, without = [40.0, 50.0, 60.0, 70.0], [38.0, 49.0, 57.0, 68.0]
+def check_chance_finds(answer: Callable[[], float]) -> None:
+    """Eleven independent tests at 95 %."""
+    given = float(answer())
+    assert 0 <= given <= 1, "a probability is between 0 and 1"
+    assert abs(given - 0.05) > 1e-3, "this is the chance of one test; there are eleven"
+    assert abs(given - 0.55) > 1e-3, "chances add up only where one find excludes others: too much"
+    assert abs(given - 0.95**11) > 1e-3, "this is the chance that no test finds anything"
+    assert abs(given - (1 - 0.95**11)) < 5e-3, (
+        f"not {given:.2f}: one test keeps quiet with 0.95. And all eleven?"
+    )
+
+
+def check_unpaired_difference(answer: Difference) -> None:
+    """Compare with scipy's test of two rows of unequal size and equal scatter."""
+    full, without = [40.0, 50.0, 60.0, 70.0], [41.0, 44.0, 47.0]
     given = answer(full, without)
     assert isinstance(given, tuple) and len(given) == 2, (  # noqa: PT018
         f"return two numbers, the mean and half the width of its interval; got {given!r}"
     )
     mean, half = (float(value) for value in given)
-    test = stats.ttest_rel(without, full)
-    low, high = test.confidence_interval(0.95)
-    expected = (high - low) / 2
-    assert abs(mean - 2.0) > 1e-9, (
+
+    def width(equal: bool) -> float:
+        test = stats.ttest_ind(without, full, equal_var=equal).confidence_interval(0.95)
+        return float(test.high - test.low) / 2
+
+    expected, factor = width(True), float(stats.t.ppf(0.975, 5))
+    assert abs(mean - 11.0) > 1e-9, (
         "the sign is turned around: without minus full, a loss is negative"
     )
-    assert abs(mean + 2.0) < 1e-9, f"the mean difference is -2, you return {mean:.3f}"
-    assert half < 5, (
-        f"half a width of {half:.1f} is that of unpaired scores: subtract seed by seed first, the "
-        "seeds share their luck"
+    assert abs(mean + 11.0) < 1e-9, f"the mean difference is -11, you return {mean:.3f}"
+    assert abs(half - width(False)) > 1e-3, (
+        "this is Welch's interval, for rows that scatter unequally: pool the two variances"
     )
-    assert abs(half - 1.96 * expected / stats.t.ppf(0.975, 3)) > 1e-3, (
-        "1.96 is for many seeds; with four, Student's t has 3.18"
+    assert abs(half - 1.96 * expected / factor) > 1e-3, (
+        f"1.96 is for many seeds; with five degrees of freedom Student's t has {factor:.2f}"
     )
-    assert abs(half - expected / 2) > 1e-3, "divide by the root of the number of seeds, not by it"
     assert abs(half - expected) < 1e-3, (
-        f"scipy says {expected:.3f}, you return {half:.3f}. Is the standard deviation that of a "
-        "sample (ddof=1)?"
+        f"scipy says {expected:.3f}, you return {half:.3f}. Are the variances those of samples "
+        "(ddof=1), weighed by n - 1, and has t the degrees of freedom of both rows?"
     )
