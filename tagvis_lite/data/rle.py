@@ -94,14 +94,12 @@ def read_tracks(
     frames: list[int] = []
     ends_of_tracks = []
     for segmentations, name in zip(tracks, names, strict=True):
-        seen = [t for t, segmentation in enumerate(segmentations) if segmentation]
-        frames += seen
-        for t in seen:
-            mask = segmentations[t]
-            if is_compressed(mask, wanted):
-                strings.append(mask["counts"])
-            else:
-                strings.append(_compressed(mask, size, f"{name}, segmentation {t}"))
+        frames += [t for t, mask in enumerate(segmentations) if mask]
+        strings += [
+            mask["counts"] if is_compressed(mask, wanted) else _compressed(mask, size, name, t)
+            for t, mask in enumerate(segmentations)
+            if mask
+        ]
         ends_of_tracks.append(len(strings))
     areas = [np.zeros(len(segmentations), np.int64) for segmentations in tracks]
     if not strings:
@@ -171,8 +169,9 @@ def check_segmentation(segmentation: Any, size: Size, where: str) -> None:
         raise ValueError(f"{where}: 'counts' is neither an RLE string nor a list of runs")
 
 
-def _compressed(segmentation: Any, size: Size, where: str) -> str:
+def _compressed(segmentation: Any, size: Size, name: str, frame: int) -> str:
     """The string of a mask as compressed RLE, which is what nearly all of them are already."""
+    where = f"{name}, segmentation {frame}"
     check_segmentation(segmentation, size, where)
     if isinstance(segmentation, list):
         return _string_of_polygons(segmentation, size, where)

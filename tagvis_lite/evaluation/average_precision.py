@@ -150,12 +150,12 @@ def _summary(
 
 def _score_category(groups: Sequence[Group], precision: np.ndarray, recall: np.ndarray) -> None:
     """Fill precision (threshold x recall x area) and recall (threshold x detections)."""
-    matches = [_match(group) for group in groups]
-    ignored = np.concatenate([m.object_ignored for m in matches], axis=1)
+    all_matched, all_ignored, objects_ignored = zip(*map(_match, groups), strict=True)
+    ignored = np.concatenate(objects_ignored, axis=1)
     scores = np.concatenate([group.scores for group in groups])
     rank = np.concatenate([np.arange(len(group.scores)) for group in groups])
-    matched = np.concatenate([m.matched for m in matches], axis=2)
-    counted = ~np.concatenate([m.ignored for m in matches], axis=2)
+    matched = np.concatenate(all_matched, axis=2)
+    counted = ~np.concatenate(all_ignored, axis=2)
     order = np.argsort(-scores, kind="stable")
     for a, num_objects in enumerate((~ignored).sum(axis=1)):
         if num_objects == 0:
@@ -173,21 +173,16 @@ def _score_category(groups: Sequence[Group], precision: np.ndarray, recall: np.n
             precision[t, :, a] = best_from[t, recalled.searchsorted(RECALLS)]
 
 
-@dataclass(frozen=True)
-class _Matches:
-    """Outcome for each range of areas A and threshold T: bool, A x T x D (objects: A x G)."""
-
-    matched: np.ndarray
-    ignored: np.ndarray
-    object_ignored: np.ndarray
-
-
-def _match(group: Group) -> _Matches:
+def _match(group: Group) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give each detection, best score first, the free object of highest IoU.
 
     Objects that are not ignored come first, however high the IoU with an ignored one is; of equal
     IoUs the last object wins. Detections that match nothing are ignored if their own area is out
     of range.
+
+    Returns:
+        Which detections are matched, and which ignored, for each range of areas A and threshold T:
+        bool, A x T x D; which objects are ignored: A x G.
     """
     low, high = AREAS[:, :1], AREAS[:, 1:]
     out_of_range = (group.object_areas < low) | (group.object_areas > high)
@@ -213,4 +208,4 @@ def _match(group: Group) -> _Matches:
             ignored[a, t, d] = object_ignored[a, g]
     too_small_or_large = (group.areas < low) | (group.areas > high)
     ignored |= ~matched & too_small_or_large[:, None]
-    return _Matches(matched, ignored, object_ignored)
+    return matched, ignored, object_ignored

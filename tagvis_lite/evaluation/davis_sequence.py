@@ -114,12 +114,8 @@ def sequence_scores(
             f"sequence {name!r} has {num_frames} frames, and {protocol.name} leaves out the first "
             "and the last: choose another protocol, such as masks"
         )
-    counts, num_proposals = _count_sequence(ground_truth, result, name, protocol)
-    num_objects = counts.object_areas.shape[0]
-
-    # Fewer proposals than objects: the rest are empty.
-    rows = slice(max(num_proposals, num_objects))
-    J, F = counts.region_similarity()[rows], counts.contour_accuracy()[rows]
+    J, F, num_proposals = _all_pairs(ground_truth, result, name, protocol)
+    num_objects = J.shape[1]
     if protocol.matched:
         proposals, objects = linear_sum_assignment(-(np.mean(J, axis=2) + np.mean(F, axis=2)) / 2)
     else:
@@ -166,42 +162,15 @@ def contour_accuracy(
     return f
 
 
-@dataclass(frozen=True)
-class _Counts:
-    """Pixels of a sequence, in all and on boundaries, for P proposals x G objects x T frames."""
-
-    object_areas: np.ndarray  # G x T
-    proposal_areas: np.ndarray  # P x T
-    intersections: np.ndarray  # P x G x T
-    object_edges: np.ndarray  # G x T
-    proposal_edges: np.ndarray  # P x T
-    object_edges_matched: np.ndarray  # P x G x T
-    proposal_edges_matched: np.ndarray  # P x G x T
-
-    @classmethod
-    def zeros(cls, p: int, g: int, t: int) -> _Counts:
-        shapes = [(g, t), (p, t), (p, g, t), (g, t), (p, t), (p, g, t), (p, g, t)]
-        return cls(*(np.zeros(shape, np.int64) for shape in shapes))
-
-    def region_similarity(self) -> np.ndarray:
-        """J: P x G x T."""
-        union = self.proposal_areas[:, None] + self.object_areas - self.intersections
-        return region_similarity(self.intersections, union)
-
-    def contour_accuracy(self) -> np.ndarray:
-        """F: P x G x T."""
-        return contour_accuracy(
-            self.proposal_edges[:, None],
-            self.object_edges[None],
-            self.proposal_edges_matched,
-            self.object_edges_matched,
-        )
-
-
-def _count_sequence(
+def _all_pairs(
     ground_truth: Frames, result: Frames, name: str, protocol: DavisProtocol
-) -> tuple[_Counts, int]:
-    """Count pixels of all pairs, in at least 20 rows of proposals; and the number of proposals."""
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """J and F of all proposals and objects, and the number of proposals.
+
+    Returns:
+        J and F: P x G x T; where there are fewer proposals than objects, the rest are empty.
+        The largest id of the result.
+    """
     truth = _label_map(ground_truth[0], f"ground truth of sequence {name!r}, frame 0")
     size = truth.shape
     num_objects = 1 if protocol.foreground else int(truth[truth != VOID].max(initial=0))
@@ -212,7 +181,8 @@ def _count_sequence(
             f"objects from 1 without gaps, and at most {MAX_LABELS} are supported"
         )
     boundaries = BoundaryCounter(*size)
-    counts = _Counts.zeros(max(MAX_PROPOSALS, num_objects), num_objects, len(scored))
+    J = np.ones((max(MAX_PROPOSALS, num_objects), num_objects, len(scored)))
+    F = np.ones_like(J)
     num_proposals = 0
     void_seen = ids_seen = False
     for column, t in enumerate(scored):
@@ -249,21 +219,26 @@ def _count_sequence(
         truth, proposed = (np.ascontiguousarray(ids[box]) for ids in (truth, proposed))
         present = int(proposed.max())
         table = _contingency_table(truth, proposed, num_objects + 1, present + 1)
-        counts.object_areas[:, column] = table.sum(axis=1)[1:]
-        counts.proposal_areas[:present, column] = table.sum(axis=0)[1:]
-        counts.intersections[:present, :, column] = table[1:, 1:].T
+        areas, object_areas = table.sum(axis=0)[1:], table.sum(axis=1)[1:]
+        shared = table[1:, 1:].T
+        J[:, :, column] = object_areas == 0  # of an empty proposal
+        J[:present, :, column] = region_similarity(shared, areas[:, None] + object_areas - shared)
         edges = boundaries.count(truth, proposed, num_objects, present)
-        counts.object_edges[:, column] = edges.objects
-        counts.proposal_edges[:present, column] = edges.proposals
-        counts.object_edges_matched[:present, :, column] = edges.objects_matched
-        counts.proposal_edges_matched[:present, :, column] = edges.proposals_matched
+        F[:, :, column] = edges.objects == 0
+        F[:present, :, column] = contour_accuracy(
+            edges.proposals[:, None],
+            edges.objects[None],
+            edges.proposals_matched,
+            edges.objects_matched,
+        )
 
     if void_seen and not ids_seen:
         raise ValueError(
             f"ground truth of sequence {name!r} holds nothing but 0 and 255: in DAVIS-2016 255 is "
             f"the object, in {protocol.name} it is void; choose --protocol davis-2016"
         )
-    return counts, num_proposals
+    rows = max(num_proposals, num_objects)
+    return J[:rows], F[:rows], num_proposals
 
 
 def _label_map(frame: np.ndarray, what: str) -> np.ndarray:

@@ -27,6 +27,7 @@ from tagvis_lite.evaluation.davis import (
     evaluate_davis_files,
     sequence_scores,
 )
+from tagvis_lite.evaluation.davis_sequence import _contingency_table
 from tagvis_lite.evaluation.protocols import MASKS, SEMI_SUPERVISED, SINGLE_OBJECT, DavisProtocol
 from tagvis_lite.evaluation.result_files import open_results, result_maps
 from tagvis_lite.paper import davis as literal
@@ -327,6 +328,11 @@ def test_frames_are_read_once_and_in_order() -> None:
     truth, result = Counted(7, (20, 30), 5), Counted(7, (20, 30), 20)
     sequence_scores(truth, result)
     assert truth.reads == result.reads == list(range(7))
+
+
+def test_areas_beyond_what_float32_counts_exactly() -> None:
+    ids = np.ones((4097, 4097), np.uint8)
+    assert _contingency_table(ids, ids, 2, 2).tolist() == [[0, 0], [0, 4097**2]]
 
 
 def test_memory_does_not_grow_with_the_number_of_frames() -> None:
