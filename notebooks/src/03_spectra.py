@@ -62,7 +62,7 @@ TagLine(
 #
 # Live, in your browser: [watch tags of one object heap up](../docs/live.md)
 #
-# Previous: [01 · the task](01_task.ipynb) ·
+# Previous: [02 · a name per pixel](02_names.ipynb) ·
 # Next: [04 · L_tempra holds an instance over time](04_tempra.ipynb)
 
 # %% [markdown]

@@ -75,7 +75,8 @@ TagLine(
 # You need: lessons [03](03_spectra.ipynb), [04](04_tempra.ipynb), [05](05_specter.ipynb) and
 # [06](06_temper.ipynb), one for each term.
 #
-# Previous: [06 · L_temper separates in every frame](06_temper.ipynb) · Next: [10 · clips](10_clips.ipynb)
+# Previous: [06 · L_temper separates in every frame](06_temper.ipynb) ·
+# Next: [08 · sixty seconds of training](08_sixty_seconds.ipynb)
 
 # %% [markdown]
 # ## A question

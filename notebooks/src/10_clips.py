@@ -90,7 +90,7 @@ show(
 #
 # You need: [01](01_task.ipynb) for `Video` and its label maps.
 #
-# Previous: [07 · the tagging loss](07_tagging_loss.ipynb) · Next: [11 · the encoder](11_encoder.ipynb)
+# Previous: [09 · where names come from](09_twins.ipynb) · Next: [11 · the encoder](11_encoder.ipynb)
 
 # %% [markdown]
 # ## A question
