@@ -81,7 +81,7 @@ play(
         "one number": tag_pictures(maps["one number"][..., 0], labels),
         "two numbers": tag_pictures(maps["two numbers"], labels),
     },
-    title="Half a turn of twins",
+    title="Half a turn of twins",  # given: a label
     alt="""Two equal shapes circle each other by half a turn. With one number their shades change
     places with a jump near one angle; with two numbers their colours turn smoothly.""",
     fps=4,
@@ -147,6 +147,9 @@ def objects_of(tags, truth):
     return of_clip, of_frame
 
 
+# %% [markdown]
+# Both networks look at the same videos, and we take the truth at the frames that they saw.
+
 # %%
 videos = toy_split("test", 24 * (SEED + 1))[24 * SEED :]
 seen = {
@@ -175,6 +178,9 @@ order, degrees = best_order(clips["one number"])
 dice = np.random.default_rng(SEED)
 dealt, _ = best_order([(dice.permutation(h), where) for h, where in clips["one number"]])
 
+# %% [markdown]
+# The same as one number: how much of what differs between tags does a linear map of places explain?
+
 # %%
 explained = {name: places(of_clips) for name, of_clips in clips.items()}
 pairs = sum(len(h) * (len(h) - 1) // 2 for h, _ in clips["one number"])
@@ -197,6 +203,9 @@ def slope(groups):
     y = np.concatenate([[h[0] for h, _ in g] - np.mean([h[0] for h, _ in g]) for g in groups])
     return (x * y).sum() / (x * x).sum()
 
+
+# %% [markdown]
+# From object to object, and then within every object from frame to frame:
 
 # %%
 across = slope([of_clip for of_clip, _ in found["one number"]])
@@ -280,6 +289,9 @@ def difference(name, angle, number=6 * SEED, **options):
     return tags[ids == 1].mean(0) - tags[ids == 2].mean(0)
 
 
+# %% [markdown]
+# At all angles of the slider, for both networks:
+
 # %%
 along = np.array([difference("one number", angle)[0] for angle in angles])
 arrow = np.array([difference("two numbers", angle) for angle in angles])
@@ -300,6 +312,9 @@ def equal_pose_of(number, steps=14):
     return middle, here
 
 
+# %% [markdown]
+# Here they are, and $d$ at the start, at a quarter turn and at the end:
+
 # %%
 PAIRS = [6 * SEED + k for k in range(5)]
 poses = {number: equal_pose_of(number) for number in PAIRS}
@@ -316,6 +331,9 @@ def number_found(name, angle, number):
     prepared = normalise(prepare_frames(twins(angle, number)[0], config.data), config.data)
     return len(cluster_instances(predict_clip(network, prepared), config.inference).modes)
 
+
+# %% [markdown]
+# And in numbers:
 
 # %%
 counts = {name: [number_found(name, poses[n][0], n) for n in PAIRS] for name in NETWORKS}
@@ -420,6 +438,9 @@ def takers(truth, named, h):
                     chance += [(free & inside).sum(), (free & ~inside).sum()]
     return counts, chance
 
+
+# %% [markdown]
+# Counted over all videos, for both networks:
 
 # %%
 wrong, by_chance = {}, {}

@@ -4,7 +4,58 @@
 # **One idea:** read word by word, the paper lets every frame say *where to look* in frame t, but what is
 # seen there is frame t alone. The same numbers can be had for half the work.
 #
-# Paper: section III-B, figure 2 · Time: under 20 seconds on two CPU cores
+# Paper: section III-B, figure 2 · Time: 40 minutes to read, 25 for the exercises; 20 seconds on two CPU cores
+#
+# Figure 2, drawn from the network that comes with the package. Follow the two arrows that enter from the
+# left: who asks, and who answers?
+
+# %% tags=["parameters"]
+PROFILE = "toy"  # toy or smoke: the shipped network; paper: its sizes with random weights
+SEED = 0  # of random numbers, and which toy test video
+DATA = ""  # empty: a toy test video; or a video, a folder of frames, a DAVIS or YouTube-VIS root
+OUT = ""  # folder for the metrics; empty keeps none
+
+# %% tags=["imports"]
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from tagvis_lite.course import (
+    COLOURS,
+    check,
+    claim,
+    lesson_network,
+    lesson_video,
+    record,
+    show,
+    subplots,
+)
+from tagvis_lite.course.checks.lesson_12 import (
+    check_asker,
+    check_blind_attention,
+    check_non_local_step,
+)
+
+# %% tags=["imports"]
+from tagvis_lite.inference import read_clip
+from tagvis_lite.model.attention import (
+    Attention,
+    literal_attention,
+    non_local_attention,
+    pooled_attention,
+)
+from tagvis_lite.model.network import location_embedding
+from tagvis_lite.views import AttentionPicker
+from tagvis_lite.views.attention_picker import attention_over_clip
+from tagvis_lite.views.diagrams import draw_attention
+from tagvis_lite.views.objects import draw_objects
+
+torch.manual_seed(SEED)
+_ = torch.set_grad_enabled(False)  # nothing is trained here
+
+# %% tags=["fold"]
+network, config = lesson_network(PROFILE, clip_frames=4)
+draw_attention(config, "spatio_temporal")
 
 # %% [markdown]
 # ## What you will learn
@@ -18,34 +69,6 @@
 # You need: matrix products and softmax.
 #
 # Previous: [11 · the encoder](11_encoder.ipynb) · Next: [13 · bottleneck and tag generator](13_tags.ipynb)
-
-# %% tags=["parameters"]
-PROFILE = "toy"  # toy or smoke: the shipped network; paper: its sizes with random weights
-SEED = 0  # of random numbers, and which toy test video
-DATA = ""  # empty: a toy test video; or a video, a folder of frames, a DAVIS or YouTube-VIS root
-OUT = ""  # folder for the metrics; empty keeps none
-
-# %% tags=["imports"]
-
-import numpy as np
-import torch
-from torch.utils.flop_counter import FlopCounterMode
-
-from tagvis_lite.course import COLOURS, check, lesson_network, lesson_video, record, show, subplots
-from tagvis_lite.course.checks.lesson_12 import check_non_local_step
-from tagvis_lite.inference import read_clip
-from tagvis_lite.model.attention import (
-    Attention,
-    literal_attention,
-    non_local_attention,
-    pooled_attention,
-)
-from tagvis_lite.model.network import location_embedding
-from tagvis_lite.views import AttentionPicker
-from tagvis_lite.views.attention_picker import attention_over_clip
-
-torch.manual_seed(SEED)
-_ = torch.set_grad_enabled(False)  # nothing is trained here
 
 # %% [markdown]
 # ## A question
@@ -128,8 +151,6 @@ def pooled(Q, K, V):
 
 # %%
 Q, K, V = torch.randn(3, 5, 12, 8)  # three times T = 5 frames, S = 12 positions, d = 8
-assert attention_map(Q[0], K[1]).shape == (12, 12)
-assert literal(Q, K, V).shape == (5, 12, 8)
 torch.testing.assert_close(literal(Q, K, V), pooled(Q, K, V), rtol=0, atol=1e-5)
 
 # %% [markdown]
@@ -168,6 +189,14 @@ for function in (literal, pooled):
     giga_macs[function.__name__] = counter.get_total_flops() / 2e9
     print(f"{function.__name__:<8} {giga_macs[function.__name__]:.1f} GMAC")
 
+# %% tags=["fold"]
+half = giga_macs["pooled"] / giga_macs["literal"]
+same = claim(
+    "Pooling the maps first is the same for about half the work",
+    abs(half - 33 / 64) < 0.01 and torch.allclose(literal(Q, K, V), pooled(Q, K, V), atol=1e-5),
+    over="the paper's sizes; random queries, keys and values",
+)
+
 # %% [markdown]
 # ## The picture
 #
@@ -176,13 +205,12 @@ for function in (literal, pooled):
 # channels with the spatial coordinates of each position: its 256 + 2 = 258. Why, we see below.
 
 # %%
-network, config = lesson_network(PROFILE, clip_frames=4)
 module = network.spatio_temporal_attention
 video = lesson_video(DATA, 0 if DATA else 5 + SEED)
 frames, indices, _ = read_clip(video, config.data)
 
 # %%
-f = network.encoder(frames[None])
+features_of_frames = f = network.encoder(frames[None])
 f = torch.cat([f, location_embedding(f)], dim=1)
 _, _, T, h, w = f.shape
 
@@ -218,7 +246,7 @@ query = cells[len(cells) // 2]
 # Row `query` of $A_{st}$, for several t: where one position of frame s looks, in each frame.
 
 
-# %%
+# %% tags=["fold"]
 def mark(axis, row, column):
     height, width = pictures.shape[1:3]
     place = (column + 0.5) * width / w, (row + 0.5) * height / h
@@ -226,11 +254,12 @@ def mark(axis, row, column):
     axis.plot(*place, marker="o", markersize=7, mfc="none", mec="black", mew=1)
 
 
+# %%
 def looks_at(t, row, column):
     return attention_map(Q[s], K[t])[row * w + column].view(h, w)
 
 
-# %%
+# %% tags=["fold"]
 step = 1 + T // 8
 shown = range(s % step, T, step)
 maps = torch.stack([looks_at(t, *query) for t in shown])
@@ -238,18 +267,20 @@ figure, axes = subplots(2, len(shown), width=7.5, height=3.8)
 for t, weights, (above, below) in zip(shown, maps, axes.T, strict=True):
     above.imshow(pictures[t])
     image = below.imshow(weights, vmin=0, vmax=maps.max(), cmap="viridis")
+    draw_objects(below, np.where(ids[t] == 255, 0, ids[t]).astype(np.uint8), (h, w), numbers=False)
     above.set_title(f"s = {t}" if t == s else f"t = {t}")
     for axis in (above, below):
         axis.set(xticks=[], yticks=[])
 mark(axes[0, shown.index(s)], *query)
 
-# %%
+# %% tags=["fold"]
 figure.colorbar(image, ax=axes[1], label="weight", fraction=0.02)
-figure.suptitle("One position asks (ring), and each frame has its own map, of sum 1")
+figure.suptitle("One asks, every frame answers")  # given: the definition of A_st
 show(
     figure,
     alt=f"""Above: {len(shown)} frames of {video.name}, in frame {s} a ring marks the asking position. Below:
-    its attention map in each frame, on a grid of {h} x {w}; brighter cells get more of the weight.""",
+    its attention map in each frame, on a grid of {h} x {w}, with the objects outlined; brighter cells get
+    more of the weight.""",
 )
 
 # %% [markdown]
@@ -266,8 +297,26 @@ effective = (-torch.special.xlogy(everyone, everyone).sum(-1)).exp().mean()
 print(f"a position looks at {effective:.0f} of {h * w} positions in effect")
 
 # %% [markdown]
-# If the first number is below the second, the network looks past the objects, at the ground beside and
-# between them. It is free to. (The last number is the mean exponential of a row's entropy.)
+# The network is free to look past the objects, at the ground beside and between them. (The last number is
+# the mean exponential of a row's entropy.) And does it matter who asks? We compare the maps of every two
+# positions of frame s: how much weight do they put on the same places? As a control, the same maps with
+# their cells shuffled.
+
+# %%
+asked = everyone[:, s]  # T x S x S: the maps of frame s in every frame
+shared = torch.stack([torch.minimum(asked, asked.roll(k, 1)).sum(-1) for k in range(1, h * w)])
+mixed = asked[:, :, torch.randperm(h * w)]
+by_chance = torch.stack([torch.minimum(asked, mixed.roll(k, 1)).sum(-1) for k in range(1, h * w)])
+print(f"two positions share {shared.mean():.2f} of their weight, shuffled {by_chance.mean():.2f}")
+
+# %% tags=["fold"]
+alike = "Where another position looks"
+if PROFILE != "paper":  # random weights look everywhere
+    alike = claim(
+        "Two positions share more of where they look than chance has it",
+        shared.mean() > 1.3 * by_chance.mean(),
+        over=f"all pairs of {h * w} positions, {T} frames",
+    )
 
 # %% [markdown]
 # ## Try it
@@ -276,7 +325,7 @@ print(f"a position looks at {effective:.0f} of {h * w} positions in effect")
 # frames; the slider sets the frame that asks. Do neighbours look at the same place? Does a position look
 # at its own object? (The switch *softmax over* is for the next section.)
 
-# %%
+# %% tags=["fold"]
 maps, shares = attention_over_clip(Q, K)
 np.testing.assert_allclose(maps[s, 0, 1], attention_map(Q[s], K[1])[0], atol=1e-5)
 AttentionPicker(
@@ -286,9 +335,9 @@ AttentionPicker(
     grid=(h, w),
     frame=T - 1,
     cell=tuple(cells[0]),
-    title="Another position, in the last frame, looks at other places",
+    title=alike,
     alt="""The last frame with one cell marked, and dark copies of all frames with the attention map of
-    that cell over each: bright cells get more of the weight, and they are other cells than above.""",
+    that cell over each: bright cells get more of the weight.""",
 )
 
 # %% [markdown]
@@ -298,15 +347,21 @@ AttentionPicker(
 # the usual *non-local* block: frame t asks, and the positions of *all* frames share one softmax and hand
 # out their values.
 #
-# An experiment instead of an argument. Mirror one frame s and see which outputs $u_t$ move. There are two
-# ways to mirror it: only its values $V_s$; or its features $f_s$, and so query, key and value.
+# An experiment instead of an argument: paint one frame s. One and the same vector is added to the features
+# of all its positions, not to their coordinates. Which outputs $u_t$ move? First only the *values* of frame
+# s are painted, under (a); then its features, and so query, key and value, under (a) and under (b). One
+# paint can mislead, some colours are hardly looked at; we take the mean of sixteen random ones.
 
 
 # %%
-def mirrored(features, s):
-    """The same features, frame s left-right exchanged: 1 x C x T x h x w."""
+channels = features_of_frames.shape[1]
+paints = features_of_frames.std() * torch.randn(16, channels, 1, 1)
+
+
+def painted(features, s, paint):
+    """The same features, the appearance of frame s changed: 1 x C x T x h x w."""
     changed = features.clone()
-    changed[:, :, s] = changed[:, :, s].flip(-1)
+    changed[:, :channels, s] += paint
     return changed
 
 
@@ -314,45 +369,62 @@ def reading_b(Q, K, V):
     return non_local_attention(Q[None], K[None], V[None])[0]
 
 
-def influence(attention, what):
-    """T x T: how far u_t moves, relative to its size, when frame s is mirrored."""
-    before, rows = attention(Q, K, V), []
-    for s in range(T):
-        q, k, v = project(mirrored(f, s))
-        after = attention(Q, K, v) if what == "values" else attention(q, k, v)
-        rows.append((after - before).norm(dim=(1, 2)) / before.norm(dim=(1, 2)))
-    return torch.stack(rows)
+def influence(attention, values_only=False):
+    """T x T: how far u_t moves, relative to its size, when frame s is painted; a mean of paints."""
+    before, moves = attention(Q, K, V), torch.zeros(T, T)
+    for paint in paints:
+        for s in range(T):
+            q, k, v = project(painted(f, s, paint))
+            after = attention(Q, K, v) if values_only else attention(q, k, v)
+            moves[s] += (after - before).norm(dim=(1, 2)) / before.norm(dim=(1, 2))
+    return moves / len(paints)
 
 
 # %%
 moved = {
-    "(a), values of s changed": influence(pooled, "values"),
-    "(a), features of s changed": influence(pooled, "features"),
-    "(b), values of s changed": influence(reading_b, "values"),
+    "(a), values painted": influence(pooled, values_only=True),
+    "(a), features painted": influence(pooled),
+    "(b), features painted": influence(reading_b),
 }
-figure, axes = subplots(1, 3, width=9, height=2.9)
-for axis, (name, matrix) in zip(axes, moved.items(), strict=True):
-    others = matrix[~torch.eye(T, dtype=bool)]
-    image = axis.imshow(matrix, vmin=0, vmax=others.max() or matrix.max(), cmap="viridis")
-    figure.colorbar(image, ax=axis, extend="max", fraction=0.046)
-    axis.set(xlabel="output $u_t$", ylabel="changed frame s", title=name)
+others = {name: matrix[~torch.eye(T, dtype=bool)] for name, matrix in moved.items()}
+print({name: f"{values.mean():.3f}" for name, values in others.items()})
 
-# %%
-figure.suptitle("Under (a), only frame t's own values reach $u_t$")
+# %% tags=["fold"]
+over = f"{T * (T - 1)} pairs of frames, {len(paints)} paints"
+closed = claim(
+    "Under (a) no other frame's values reach $u_t$",
+    bool((others["(a), values painted"] == 0).all()),
+    over=over,
+)
+travels = claim(
+    "A painted frame moves the others more under (b)",
+    others["(b), features painted"].mean() > others["(a), features painted"].mean(),
+    over=over,
+)
+figure, axes = subplots(1, 3, width=9, height=2.9)
+top = max(values.max() for values in others.values())
+for axis, (name, matrix) in zip(axes, moved.items(), strict=True):
+    image = axis.imshow(matrix, vmin=0, vmax=top, cmap="viridis")
+    axis.set(xlabel="output $u_t$", ylabel="painted frame s", title=name)
+figure.colorbar(image, ax=axes, extend="max", fraction=0.02)
+figure.suptitle(closed)
 show(
     figure,
-    alt="""Three matrices of changed frame s against output frame t. Values under (a): only the
-    diagonal is not zero. Features under (a): small changes everywhere. Values under (b): changes
-    everywhere.""",
+    alt="""Three matrices of painted frame s against output frame t, on one scale of colours. Values under
+    (a): only the diagonal is not zero. Features under (a): little off the diagonal. Features under (b):
+    changes everywhere.""",
 )
 
 # %% [markdown]
 # This answers the question. **This module brings no red into $u_1$.** Under (a) the values of frame 2 never
-# enter: left matrix, zero off the diagonal, exactly. Frame 2 only has a say in *where frame 1 is looked
-# at*: middle matrix. In (b) values travel: right matrix. That fits the stated aim better; (a) fits the
-# sentence. We follow (a) by default and offer both. On toy videos one pair of short runs showed no
-# difference beyond noise. One reason may be the encoder: its kernels over time (lesson
-# [11](11_encoder.ipynb)) mix neighbouring frames long before, so some red is in $f_1$ already.
+# enter: left matrix, zero off the diagonal, exactly. Frame 2 only has a say in *where frame 1 is looked at*:
+# middle matrix. In (b) values travel: right matrix. That fits the stated aim better; (a) fits the sentence.
+# We follow (a) by default and offer both. What either is worth on toy videos, and what the whole module is
+# worth, stands with its intervals in the [report](../docs/report.md): at this size neither shows. <!--
+# claim: closed, travels -->
+#
+# One reason may be the encoder: its kernels over time (lesson [11](11_encoder.ipynb)) mix neighbouring frames
+# long before, so some red is in $f_1$ already.
 #
 # One more consequence of (a): each map sums to 1 *in each frame t*, so no frame can be ignored. In (b) a
 # row sums to 1 over the whole clip, and a blurred frame may get nothing. Go back to the picker and let the
@@ -363,7 +435,8 @@ show(
 # Without the division softmax soon gives everything to one position, and its gradient vanishes.
 #
 # **Residual** (D5). At the start of training the projections are random. What is left of the differences
-# between positions behind such a module, with the input added to the output and without?
+# between positions behind such a module, with the input added to the output and without? As a control, the
+# two projections alone, without any attention: random weights shrink differences by themselves.
 
 # %%
 widths = [1, 4, 16, 64, 256]
@@ -373,27 +446,46 @@ for d in widths:
     for name, factor in zip(largest, (1, d**0.5), strict=True):
         largest[name].append(attention_map(factor * a, b).max(dim=-1).values.mean())
 differences = {}
+
+
+def spread(features):
+    """Of the positions of a frame, as a share of that of the module's input."""
+    return (features.flatten(3).std(-1).mean() / f.flatten(3).std(-1).mean()).item()
+
+
 for residual in (True, False):
     fresh = Attention(f.shape[1], module.query.out_channels, "pooled", residual)
-    differences[residual] = (
-        fresh(f).flatten(3).std(-1).mean() / f.flatten(3).std(-1).mean()
-    ).item()
+    differences["with" if residual else "without"] = spread(fresh(f))
+differences["no attention"] = spread(fresh.project(fresh.value(f)))
 
-# %%
-figure, (left, right) = subplots(1, 2, width=8, height=2.8)
+# %% tags=["fold"]
+one_takes_all = claim(
+    "Without the scale one position takes most",
+    largest["not divided"][-1] > 0.8 > 0.5 > largest["divided by the root of d"][-1],
+    over=f"64 queries and keys of {widths[-1]} numbers",
+)
+
+# %% tags=["fold"]
+look_alike = claim(
+    "Attention without a residual makes positions alike",
+    differences["without"] < 0.5 * differences["no attention"] < differences["with"],
+    over=f"{h * w} positions, a fresh module",
+)
+figure, (left, right) = subplots(1, 2, width=9, height=2.8)
 for name, values in largest.items():
     left.plot(widths, values, marker="o", label=name)
 left.set(xscale="log", ylim=(0, 1), xlabel="d", ylabel="largest weight of a row")
 left.legend()
-left.set_title("without the scale, one position takes all")
-right.bar(["with residual", "without"], list(differences.values()), color=COLOURS[:2], width=0.5)
+left.set_title(one_takes_all)
+right.bar(list(differences), list(differences.values()), color=COLOURS[:3], width=0.5)
 right.set(ylabel="spread over positions, out / in")
-right.set_title("without the residual, positions look alike")
+right.set_title(look_alike)
 show(
     figure,
     alt="""Left: the largest attention weight of a row against d; divided by the root of d it stays
     low, not divided it climbs towards 1. Right: differences between positions after a fresh module,
-    relative to before: about 1 with the residual, close to 0 without.""",
+    relative to before: about 1 with the residual, close to 0 without, in between for the
+    projections alone.""",
 )
 
 # %% [markdown]
@@ -409,10 +501,11 @@ reordered = pooled(Q[:, order], K[:, order], V[:, order])
 torch.testing.assert_close(reordered, pooled(Q, K, V)[:, order], rtol=1e-4, atol=1e-5)
 
 # %% [markdown]
-# Two objects that look alike must get different tags, so somebody has to say where they are. Hence x and
-# y as two more channels. In which unit, the paper does not say. We compare three with the features they
-# stand beside. A channel that is far from zero or much larger than the rest rules the random scores at
-# the start of training.
+# Two objects that look alike must get different tags, and x and y as two more channels say where they are.
+# (The zeros around every convolution say it too; leaving the channels out costs next to nothing on toy
+# videos, [report](../docs/report.md).) In which unit, the paper does not say. We compare three with the
+# features they stand beside. A channel that is far from zero or much larger than the rest rules the random
+# scores at the start of training.
 
 # %% tags=["nbval-check-output"]
 pixels = torch.arange(14.0)
@@ -434,9 +527,25 @@ torch.testing.assert_close(location_embedding(f)[0, 0], x_channel)
 # %% [markdown]
 # ## Exercise
 #
-# **One attention step, in the other reading** (8 minutes). Write (b) for a single frame t: its S
-# queries ask *all* T frames. Keys and values come as T x S x d. Each of your rows has a sum of 1 over how
-# many positions?
+# **1. Predict** (3 minutes). Frame 2 of a clip is replaced by black, all its features are 0. Under reading
+# (a), which of these can still change for $u_1$: `"where"` (the weights on positions of frame 1), `"what"`
+# (the values that are weighed), or `"both"`?
+
+
+# %% tags=["exercise"]
+def changes_for_u1():
+    """What frame 2 decides about u_1: 'where', 'what' or 'both'."""
+    ### BEGIN SOLUTION
+    return "where"
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check(changes_for_u1, check_asker)
+
+# %% [markdown]
+# **2. Code, in the other reading** (8 minutes). Write (b) for a single frame t: its S queries ask *all* T
+# frames. Keys and values come as T x S x d. Each of your rows has a sum of 1 over how many positions?
 #
 # <details><summary>Hint</summary><code>keys.flatten(0, 1)</code> makes T x S x d into TS x d. Then it is
 # the step from above, with one map of S x TS.</details>
@@ -456,18 +565,46 @@ def non_local_step(query, keys, values):
 check(non_local_step, check_non_local_step)
 
 # %% [markdown]
+# **3. Break it** (6 minutes). Attention that looks at everything alike is a mean, and no query matters. Give
+# queries and keys, 4 x 3 and 5 x 3, none of them all zero, no two keys equal, so that every position gets
+# the same weight from everybody.
+#
+# <details><summary>Hint</summary>A score is a product. When is a product zero though neither factor is?</details>
+
+
+# %% tags=["exercise"]
+def blind_attention():
+    """Queries 4 x 3 and keys 5 x 3 whose attention map is even."""
+    ### BEGIN SOLUTION
+    query = torch.tensor([[1.0, 0.0, 0.0]]).repeat(4, 1)
+    key = torch.cat([torch.zeros(5, 1), torch.arange(1.0, 11.0).view(5, 2)], dim=1)
+    return query, key
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+check(blind_attention, check_blind_attention)
+
+# %% [markdown]
+# **4. Open.** Think of a third reading of the sentence that brings red into $u_1$ and still lets 'all frames
+# ask'. Write it in ten lines, and count its operations. *Judge it*: paint a frame as above. Which matrix do
+# you want to see, and is it worth its price?
+
+# %% [markdown]
 # ## Quiz
 #
 # <details><summary>1. To save more, somebody pools the scores over s and then takes one softmax. Is that
 # still the same?</summary>
 #
 # No. Softmax is not linear: the mean of two maps with one peak each has two peaks, the softmax of mean
-# scores need not. The algebra above moves a *linear* map, the product with $V_t$, out of the mean.
+# scores need not. The algebra above moves a *linear* map, the product with $V_t$, out of the
+# mean. <!-- given: softmax of a sum -->
 # </details>
 #
 # <details><summary>2. A clip twice as long. How much more work is (a), pooled?</summary>
 #
-# Close to four times: every frame asks every frame, $T^2 S^2 d$. The last product grows with T alone.
+# Close to four times: every frame asks every frame, $T^2 S^2 d$. The last product grows with T
+# alone. <!-- given: the count above -->
 # </details>
 #
 # <details><summary>3. An object moves from left to right. Which queries shape u_t at its place in
@@ -475,7 +612,7 @@ check(non_local_step, check_non_local_step)
 #
 # Those at the same *position*, in all frames: the pool is over s with the position held. Where the object
 # has moved on, the query comes from whatever lies there in frame s. Only the projections, which see the
-# coordinates too, can make up for it.
+# coordinates too, can make up for it. <!-- given: the sum over s in u_t -->
 # </details>
 
 # %% [markdown]
@@ -502,37 +639,34 @@ torch.testing.assert_close(module(f), f + module.project(mixed), rtol=1e-4, atol
 #
 # What this lesson claims, as numbers.
 
-# %%
-off_diagonal = ~torch.eye(T, dtype=bool)
+# %% tags=["fold"]
 size = literal(Q, K, V).abs().max()
 metrics = {
     "literal against pooled": ((literal(Q, K, V) - pooled(Q, K, V)).abs().max() / size).item(),
     "rows away from 1": (everyone.sum(-1) - 1).abs().max().item(),
     "work, literal / pooled": giga_macs["literal"] / giga_macs["pooled"],
-    "spread with residual": differences[True],
-    "spread without residual": differences[False],
+    "spread with residual": differences["with"],
+    "spread without residual": differences["without"],
+    "spread without attention": differences["no attention"],
+    "weight that two positions share": shared.mean().item(),
 }
-for name, matrix in moved.items():
-    metrics[f"moves others: {name}"] = matrix[off_diagonal].mean().item()
+for name, values in others.items():
+    metrics[f"moves others: {name}"] = values.mean().item()
 record("12", metrics, profile=PROFILE, seed=SEED, data=DATA, out=OUT)
-
-# %%
 assert metrics["literal against pooled"] < 1e-5, "the cheap form differs from the literal one"
 assert metrics["rows away from 1"] < 1e-5, "rows of an attention map must sum to 1"
 assert abs(metrics["work, literal / pooled"] - 64 / 33) < 0.01
-assert metrics["moves others: (a), values of s changed"] == 0, "values crossed frames under (a)"
-assert metrics["moves others: (a), features of s changed"] > 0
-assert metrics["moves others: (b), values of s changed"] > 0
-assert differences[True] > 2 * differences[False]
-assert largest["not divided"][-1] > 2 * largest["divided by the root of d"][-1]
 
 # %% [markdown]
 # ## Summary
 #
-# - One step of attention: scores, softmax along each row, weighted values.
+# - One step of attention: scores, softmax along each row, weighted
+#   values. <!-- given: the definition -->
 # - Read literally, all frames ask and frame t answers, so $u_t$ mixes values of frame t only. As $V_t$
-#   is the same for all who ask, the maps can be pooled first: half the work, the same numbers.
-# - The non-local reading moves values between frames. Both are here; which is better is open.
+#   is the same for all who ask, the maps can be pooled first: half the work, the same
+#   numbers. <!-- claim: closed, same -->
+# - The non-local reading moves values between frames. Both are here; which is better is
+#   open. <!-- claim: travels -->
 #
 # Reference: Kini and Shah, *Tag-Based Attention Guided Bottom-Up Approach for Video Instance
 # Segmentation*, 2022, section III-B. Scaled dot products are from Vaswani et al., *Attention Is All You

@@ -1,10 +1,15 @@
-"""Lesson 12: its check tells the likely mistakes apart."""
+"""Lesson 12: its checks tell the likely mistakes apart."""
 
 import pytest
 import torch
 from torch import Tensor
 
-from tagvis_lite.course.checks.lesson_12 import Step, check_non_local_step
+from tagvis_lite.course.checks.lesson_12 import (
+    Step,
+    check_asker,
+    check_blind_attention,
+    check_non_local_step,
+)
 
 
 def step(power: float = 0.5, axis: int = -1) -> Step:
@@ -52,3 +57,34 @@ def test_likely_mistakes_are_named(answer: Step, message: str) -> None:
 
 def test_the_right_step_passes() -> None:
     check_non_local_step(step())
+
+
+@pytest.mark.parametrize("word", ["what", "both", "nothing"])
+def test_frame_2_says_only_where(word: str) -> None:
+    with pytest.raises(AssertionError, match="where"):
+        check_asker(lambda: word)
+    check_asker(lambda: "where")
+
+
+EVEN = torch.tensor([[1.0, 0.0, 0.0]]).repeat(4, 1)
+KEYS = torch.cat([torch.zeros(5, 1), torch.arange(10.0).view(5, 2)], dim=1)
+
+
+@pytest.mark.parametrize(
+    ("query", "key", "message"),
+    [
+        (torch.zeros(4, 3), KEYS, "too easy"),
+        (EVEN, torch.ones(5, 3), "no two of them equal"),
+        (EVEN.flip(1), KEYS, "products with the keys differ"),
+        (EVEN.T, KEYS, "4 x 3"),
+    ],
+)
+def test_attention_that_is_trivial_or_sees_is_explained(
+    query: Tensor, key: Tensor, message: str
+) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_blind_attention(lambda: (query, key))
+
+
+def test_queries_across_the_keys_are_blind() -> None:
+    check_blind_attention(lambda: (EVEN, KEYS))

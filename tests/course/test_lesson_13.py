@@ -1,32 +1,73 @@
-"""Lesson 13: its check tells the likely mistakes of deconvolution arithmetic apart."""
+"""Lesson 13: its checks tell the likely mistakes apart."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor
 
-from tagvis_lite.course.checks.lesson_13 import Size, check_output_size
+from tagvis_lite.course.checks.lesson_13 import check_bilinear, check_pattern, check_stamps
 
 
-def right(size: int, kernel: int, stride: int, padding: int) -> int:
-    return (size - 1) * stride - 2 * padding + kernel
+@pytest.mark.parametrize(
+    ("kernels", "message"),
+    [
+        ([6], "every other multiple"),
+        ([6, 9], "stamps that touch"),
+        ([3, 4, 6, 9], "kernel 4"),
+        ([3, 6], "three stamps"),
+        ([8], "choose among"),
+        (None, "return a list"),
+    ],
+)
+def test_uneven_kernels_are_explained(kernels: Any, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_stamps(lambda: kernels)
+
+
+def test_multiples_pass() -> None:
+    check_stamps(lambda: [3, 6, 9])
+
+
+def triangle(stride: int) -> Tensor:
+    return 1 - (torch.arange(2 * stride) + 0.5 - stride).abs() / stride
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda n, k, s, p: n * s, "size times stride is right only if"),
-        (lambda n, k, s, p: (n - 1) * s + 2 * p + k, "padding takes away"),
-        (lambda n, k, s, p: (n + 2 * p - k) // s + 1, "after a convolution"),
-        (lambda n, k, s, p: right(n, k, s, p) + 1, "pixels come out"),
-        (lambda n, k, s, p: float(right(n, k, s, p)), "a size is an integer"),
+        (lambda s: torch.ones(2 * s), "sum to 1"),
+        (lambda s: torch.full((2 * s,), 0.5), "stairs"),
+        (lambda s: torch.arange(2.0 * s), "stripes"),
+        (lambda s: torch.ones(s), "weights for stride"),
+        (lambda s: None, "return the weights"),
     ],
 )
-def test_likely_mistakes_are_named(answer: Size, message: str) -> None:
+def test_stamps_that_leave_a_pattern_are_explained(
+    answer: Callable[..., Any], message: str
+) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_output_size(answer)
+        check_bilinear(answer)
 
 
-def test_the_right_size_is_that_of_the_layer() -> None:
-    check_output_size(right)
-    layer = nn.ConvTranspose1d(1, 1, 8, 4, 2)
-    assert layer(torch.zeros(1, 1, 14)).shape[-1] == right(14, 8, 4, 2) == 56
+def test_a_triangle_passes() -> None:
+    check_bilinear(triangle)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0] * 8, "1.00 times"),
+        ([1.0, 2, 3, 4, 4, 3, 2, 1], "their sum that counts"),
+        ([1.0, 0, 0, 0, 1, 0, 0, 0], "all positive"),
+        ([1.0, 5.0], "eight weights"),
+    ],
+)
+def test_weights_without_stripes_are_explained(weights: Sequence[float], message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_pattern(lambda: weights)
+
+
+def test_stripes_pass() -> None:
+    check_pattern(lambda: [1.0, 1, 1, 3, 1, 1, 1, 3])

@@ -4,7 +4,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from tagvis_lite.course.checks.lesson_15 import Loss, check_clip_cross_entropy
+from tagvis_lite.course.checks.lesson_15 import (
+    Loss,
+    check_clip_cross_entropy,
+    check_half_right,
+    check_sure_and_wrong,
+)
 
 
 def per_pixel(logits: Tensor, labels: Tensor, axis: int = 1) -> Tensor:
@@ -66,3 +71,36 @@ def test_likely_mistakes_are_named(answer: Loss, message: str) -> None:
 
 def test_the_right_loss_passes() -> None:
     check_clip_cross_entropy(right)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (0.52, "three pixels"),
+        (2.079, "not a sum"),
+        (1.0, "not that of 2"),
+        (0.301, "of 10"),
+        (0, "each"),
+    ],
+)
+def test_other_cross_entropies_are_explained(value: float, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_half_right(lambda: value)
+    check_half_right(lambda: 0.693)
+
+
+SURE = torch.tensor([[5.0, 5.0, -5.0, 5.0], [-5.0, -5.0, 5.0, -5.0]])
+
+
+@pytest.mark.parametrize(
+    ("logits", "message"),
+    [
+        (SURE / 5, "not sure enough"),
+        (SURE.flip(0), "make it three"),
+        (SURE.T, "2 classes x 4"),
+    ],
+)
+def test_logits_that_do_not_fit_are_explained(logits: Tensor, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_sure_and_wrong(lambda: logits)
+    check_sure_and_wrong(lambda: SURE)

@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
-from tagvis_lite.course.checks.lesson_16 import Ladder, check_shape_ladder
+from tagvis_lite.course.checks.lesson_16 import (
+    Ladder,
+    check_heights,
+    check_most_weights,
+    check_shape_ladder,
+)
 
 
 def ladder(
@@ -61,3 +66,31 @@ def test_likely_mistakes_are_named(answer: Ladder, message: str) -> None:
 
 def test_the_right_ladder_passes() -> None:
     check_shape_ladder(ladder())
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [("attention", "cheap"), ("tag_generator", "one channel"), ("decoder", "3-D"), ("I", "one of")],
+)
+def test_lighter_parts_are_explained(part: str, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_most_weights(lambda: part)
+    check_most_weights(lambda: "encoder")
+
+
+@pytest.mark.parametrize(
+    ("heights", "message"),
+    [
+        ((310, 155, 160), "no multiple of 16"),
+        ((320, 160, 160), "agree"),
+        ((240, 120, 128), "not above 300"),
+        ((336, 168, 176), "smaller one"),
+        ((304, 304, 320), "half as high"),
+        ((304, 152, 152), "halves 19 to 10"),
+        ((304, 152, 144), "19 becomes 10"),
+    ],
+)
+def test_other_heights_are_explained(heights: tuple[int, int, int], message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_heights(lambda: heights)
+    check_heights(lambda: (304, 152, 160))

@@ -1,4 +1,4 @@
-"""Lesson 00: the J&F of a video's mirror image."""
+"""Lesson 00: what extra objects cost, the J&F of a mirror image, and a result made blindly."""
 
 from __future__ import annotations
 
@@ -39,6 +39,40 @@ def check_mirrored_score(answer: Answer) -> None:
     assert abs(score - expected) < 1e-6, (
         f"on the test video of this check {expected:.3f} was expected, not {score:.3f}"
     )
+
+
+def check_extra(answer: Callable[[], float]) -> None:
+    """Nothing."""
+    given = answer()
+    assert given is not None, "return a number"
+    assert abs(given - 2 / 3) > 0.02, (
+        "J&F is a mean over the *true* objects, and there are two: others do not count"
+    )
+    assert given == 1, f"both true objects are still found exactly; you say {given}"
+
+
+def check_free_objects(answer: Callable[[int, int, int], np.ndarray]) -> None:
+    """Label maps from the size alone that score above 0 on three videos."""
+    for seed in range(3):
+        truth = _spots(seed)
+        size = truth.shape
+        result = np.asarray(answer(*size))
+        assert result.shape == size, f"label maps of {size}, not {result.shape}"
+        found = np.setdiff1d(result, [0, 255])
+        assert len(found), "there is no object in it: 0 is background and 255 void"
+        assert len(found) <= 20, f"{len(found)} objects: the protocol takes 20"
+        score = evaluate_davis([("spots", truth, result.astype(np.uint8))]).jf_mean
+        assert score > 0, "one object scores 0 on a video of this check: put some piece everywhere"
+
+
+def _spots(seed: int) -> np.ndarray:
+    """Two squares at random places."""
+    draws = np.random.default_rng(seed)
+    ids = np.zeros((3, 48, 64), dtype=np.uint8)
+    for n in (1, 2):
+        y, x = int(draws.integers(0, 36)), int(draws.integers(32 * (n - 1), 20 + 32 * (n - 1)))
+        ids[:, y : y + 12, x : x + 12] = n
+    return ids
 
 
 def _left_eye(frames: Tensor) -> Prediction:

@@ -1,4 +1,4 @@
-"""Lesson 12: one step of non-local attention."""
+"""Lesson 12: what another frame decides, one step of non-local attention, and a blind one."""
 
 from __future__ import annotations
 
@@ -48,4 +48,28 @@ def check_non_local_step(answer: Step) -> None:
     assert torch.allclose(given, expected, atol=1e-5), (
         f"position 0 should get {expected[0].tolist()}, you say {given[0].tolist()}. "
         "Are keys and values flattened in the same order?"
+    )
+
+
+def check_asker(answer: Callable[[], str]) -> None:
+    """Queries say where; the values are frame 1's own."""
+    given = answer()
+    assert given in ("where", "what", "both"), "return 'where', 'what' or 'both'"
+    assert given == "where", (
+        "under (a) keys and values of u_1 are frame 1's own: frame 2 only asks, and that decides "
+        "where to look, not what is there"
+    )
+
+
+def check_blind_attention(answer: Callable[[], tuple[Tensor, Tensor]]) -> None:
+    """Even weights from queries and keys that are not trivial."""
+    query, key = answer()
+    assert query.shape == (4, 3), f"queries of 4 x 3, not {tuple(query.shape)}"
+    assert key.shape == (5, 3), f"keys of 5 x 3, not {tuple(key.shape)}"
+    assert query.abs().sum(1).min() > 0, "a query that is all zero looks at everything: too easy"
+    assert len(key.unique(dim=0)) == 5, "equal keys get equal weights: make no two of them equal"
+    weights = (query.float() @ key.float().T / 3**0.5).softmax(-1)
+    assert torch.allclose(weights, torch.full((4, 5), 0.2), atol=1e-4), (
+        f"the first query's weights are {[round(w, 2) for w in weights[0].tolist()]}, not all 0.2: "
+        "its products with the keys differ"
     )

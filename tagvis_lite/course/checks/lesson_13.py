@@ -1,29 +1,70 @@
-"""Lesson 13: the arithmetic of a transposed convolution."""
+"""Lesson 13: even counts of stamps, a stamp that leaves no pattern, and one that does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from torch import nn
+import torch
+from torch import Tensor
+from torch.nn.functional import conv_transpose1d
 
-Size = Callable[[int, int, int, int], int]
+
+def written(weights: Tensor, stride: int, signal: Tensor) -> Tensor:
+    """A deconvolution of one dimension, padding stride / 2, away from the border."""
+    out = conv_transpose1d(
+        signal.view(1, 1, -1), weights.view(1, 1, -1), stride=stride, padding=stride // 2
+    )
+    return out.flatten()[2 * stride : -2 * stride]
 
 
-def check_output_size(answer: Size) -> None:
-    """Compare with the layer itself for several kernels, strides and paddings."""
-    for size, kernel, stride, padding in [(14, 8, 4, 2), (56, 4, 2, 1), (7, 3, 2, 0), (5, 5, 3, 2)]:
-        given = answer(size, kernel, stride, padding)
-        layer = nn.ConvTranspose1d(1, 1, kernel, stride, padding)
-        expected = (size - 1) * layer.stride[0] - 2 * padding + kernel
-        what = f"input {size}, kernel {kernel}, stride {stride}, padding {padding}"
-        assert isinstance(given, int), f"a size is an integer, got {given!r}"
-        assert given != size * stride or given == expected, (
-            f"{what}: size times stride is right only if kernel = stride + 2 padding"
+def check_stamps(answer: Callable[[], Sequence[int]]) -> None:
+    """Multiples of the stride."""
+    given = answer()
+    assert given is not None, "return a list of kernels"
+    kernels = set(given)
+    assert kernels <= {3, 4, 5, 6, 7, 9}, f"choose among 3, 4, 5, 6, 7 and 9, not {sorted(kernels)}"
+    assert kernels != {6}, "twice the stride is one of them; so is every other multiple"
+    assert 3 in kernels, "stamps that touch and do not overlap: one for every pixel"
+    for kernel in (4, 5, 7):
+        assert kernel not in kernels, (
+            f"kernel {kernel}: the last {kernel % 3} pixels of a stamp get one more than the others"
         )
-        assert given != (size - 1) * stride + 2 * padding + kernel or padding == 0, (
-            f"{what}: padding takes away here, on both sides: it undoes that of a convolution"
+    assert kernels == {3, 6, 9}, "three stamps for every pixel are an even number of them, too"
+
+
+def check_bilinear(answer: Callable[[int], Tensor]) -> None:
+    """A constant stays constant, a ramp stays straight, for strides 2 and 4."""
+    for stride in (2, 4):
+        given = answer(stride)
+        assert given is not None, "return the weights"
+        weights = torch.as_tensor(given, dtype=torch.float64).flatten()
+        assert len(weights) == 2 * stride, f"{2 * stride} weights for stride {stride}"
+        flat = written(weights, stride, torch.ones(9, dtype=torch.float64))
+        assert flat.std() < 1e-6, (
+            f"stride {stride}: a constant turns into stripes, {flat[:stride].tolist()}: "
+            "weights a stride apart must have the same sum"
         )
-        assert given != (size + 2 * padding - kernel) // stride + 1, (
-            f"{what}: this is the size after a convolution, not after its transpose"
+        assert abs(flat.mean() - 1) < 1e-6, (
+            f"stride {stride}: 1 turns into {flat.mean():.3g}: weights a stride apart sum to 1"
         )
-        assert given == expected, f"{what}: {expected} pixels come out, you say {given}"
+        steps = written(weights, stride, torch.arange(9, dtype=torch.float64)).diff()
+        assert steps.std() < 1e-6, (
+            f"stride {stride}: a ramp turns into stairs, steps of {steps[:stride].tolist()}: the "
+            "nearer a pixel is to the middle of a stamp, the more that stamp counts; the middle "
+            "lies between two pixels"
+        )
+
+
+def check_pattern(answer: Callable[[], Sequence[float]]) -> None:
+    """Positive weights whose sums a stride apart differ by a factor of two."""
+    given = answer()
+    assert given is not None, "return the weights"
+    weights = torch.as_tensor(given, dtype=torch.float64).flatten()
+    assert len(weights) == 8, f"eight weights, not {len(weights)}"
+    assert (weights > 0).all(), "all positive: a missing stamp would be an uneven count"
+    stripes = written(weights, 4, torch.ones(9, dtype=torch.float64))
+    ratio = (stripes.max() / stripes.min()).item()
+    assert ratio >= 2, (
+        f"the brightest is {ratio:.2f} times the darkest: pixel k gets weight k and weight k + 4, "
+        "and it is their sum that counts"
+    )

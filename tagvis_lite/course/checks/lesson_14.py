@@ -1,8 +1,8 @@
-"""Lesson 14: the affinity block on flat patches of tags."""
+"""Lesson 14: who wins a tilt, the affinity block on flat patches, and features that bend."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -70,3 +70,27 @@ def check_flat_affinity(answer: Affinity) -> None:
     assert torch.allclose(given, expected, atol=1e-5), (
         f"the first row should be {expected[0].tolist()}, you say {given[0].tolist()}"
     )
+
+
+def check_who_wins(answer: Callable[[], int]) -> None:
+    """Of five on a line, the two at the ends."""
+    given = answer()
+    assert given is not None, "return a number"
+    assert given != 5, "like does not attract: a score is the product of two tags"
+    assert given != 1, "the lowest wins too, with itself: minus times minus"
+    assert given != 3, "0 times anything is 0: tag 0 has no favourite at all"
+    assert given == 2, f"two of five prefer themselves, not {given}"
+
+
+def check_own_kind(answer: Callable[[float], tuple[Sequence[float], Sequence[float]]]) -> None:
+    """Of tags on a line, each has the largest score with itself, and features are two numbers."""
+    tags = [-6.0, -2.5, 0.0, 0.4, 3.0, 7.0]
+    query, key = zip(*(answer(tag) for tag in tags), strict=True)
+    sizes = {len(features) for features in (*query, *key)}
+    assert sizes == {2}, f"two numbers each for query and key, not {sorted(sizes)}"
+    scores = torch.tensor(query, dtype=torch.float64) @ torch.tensor(key, dtype=torch.float64).T
+    for n, row in enumerate(scores):
+        best = tags[int(row.argmax())]
+        assert best == tags[n], f"tag {tags[n]} prefers tag {best}: scores {row.tolist()}"
+        runner_up = row.topk(2).values
+        assert runner_up[0] > runner_up[1], f"tag {tags[n]} does not tell itself from another"

@@ -1,7 +1,8 @@
-"""Lesson 15: cross-entropy of a batch of clips with void pixels."""
+"""Lesson 15: cross-entropy by hand, of a batch of clips with void, and of a sure mistake."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -64,3 +65,30 @@ def check_clip_cross_entropy(answer: Loss) -> None:
     assert torch.allclose(given, expected, atol=1e-5), (
         f"PyTorch says {expected:.4f}, you say {given:.4f}"
     )
+
+
+def check_half_right(answer: Callable[[], float]) -> None:
+    """ln 2: void takes no part."""
+    given = answer()
+    assert given is not None, "return a number"
+    value = float(given)
+    assert not math.isclose(value, 0.75 * math.log(2), abs_tol=5e-3), (
+        "void takes no part in the mean either: divide by three pixels, not by four"
+    )
+    assert not math.isclose(value, 3 * math.log(2), abs_tol=5e-3), "a mean, not a sum"
+    assert not math.isclose(value, 1, abs_tol=5e-3), "in nats: the natural logarithm, not that of 2"
+    assert not math.isclose(value, 0.301, abs_tol=5e-3), "the natural logarithm, not that of 10"
+    assert math.isclose(value, math.log(2), abs_tol=5e-3), (
+        f"each of the three costs minus the logarithm of 1/2, 0.693; you say {value:.3f}"
+    )
+
+
+def check_sure_and_wrong(answer: Callable[[], Tensor]) -> None:
+    """Three of four right, and a cross-entropy above 2."""
+    logits = answer()
+    assert logits.shape == (2, 4), f"2 classes x 4 pixels, not {tuple(logits.shape)}"
+    labels = torch.tensor([0, 0, 1, 1])
+    right = int((logits.argmax(dim=0) == labels).sum())
+    assert right == 3, f"{right} of 4 pixels are right; make it three"
+    loss = -logits.log_softmax(dim=0)[labels, torch.arange(4)].mean().item()
+    assert loss > 2, f"cross-entropy {loss:.2f}: the wrong pixel is not sure enough of itself"

@@ -1,4 +1,4 @@
-"""Lesson 16: the sizes of the paper's network for another input."""
+"""Lesson 16: the heaviest part, sizes for another input, and a height that does not fit."""
 
 from __future__ import annotations
 
@@ -71,3 +71,27 @@ def check_shape_ladder(answer: Ladder) -> None:
         )
         assert (size[3], channels) != (40, 41), f"{name}: the background is a class too"
         assert size[3] == channels, f"{name}: {size[3]} channels, but a trace gives {channels}"
+
+
+def check_most_weights(answer: Callable[[], str]) -> None:
+    """The encoder."""
+    given = answer()
+    parts = ("encoder", "bottleneck", "decoder", "tag_generator", "attention")
+    assert given in parts, f"return one of {', '.join(parts)}"
+    assert given != "attention", "1 x 1 convolutions are cheap, however prominent in the title"
+    assert given != "tag_generator", "it ends in one channel: few weights"
+    assert given == "encoder", f"the {given} is large, but the encoder's 3-D kernels are more"
+
+
+def check_heights(answer: Callable[[], tuple[int, int, int]]) -> None:
+    """The smallest odd multiple of 16 above 300, its labels and its tags."""
+    given = answer()
+    assert given is not None, "return three heights"
+    height, labels, tags = given
+    assert height % 16 == 0, f"{height} is no multiple of 16"
+    assert height % 32, f"{height} is a multiple of 32: there tags and labels agree"
+    assert height > 300, f"{height} is not above 300"
+    assert height == 304, f"there is a smaller one than {height}"
+    assert labels == 152, f"labels are half as high as the frame: not {labels}"
+    assert tags != 152, "then they would agree: the bottleneck halves 19 to 10, and doubles 10"
+    assert tags == 160, f"19 becomes 10, 20, and eight times that; you say {tags}"
