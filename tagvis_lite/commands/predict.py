@@ -184,27 +184,28 @@ def predict_to_files(
             entries = track_results(tracks, video_ids[video.name])
             part = {"video": fingerprint([video]), "entries": entries, "trust": dict(tracks.trust)}
             write_json(parts[video.name], part)
+    found = {name: read_json(path) for name, path in parts.items()}
     results = [
         {
             **entry,
             "video_id": video_ids[name],
             "category_id": (category_ids or {}).get(entry["category_id"], entry["category_id"]),
         }
-        for name, path in parts.items()
-        for entry in read_json(path)["entries"]
+        for name, part in found.items()
+        for entry in part["entries"]
     ]
     for name in ("results.json", "results.zip"):
         write_results(out / name, results)
     write_davis_zip(out / "davis", out / "davis.zip", list(parts))
-    if any(len(read_json(path)["entries"]) > MAX_PROPOSALS for path in parts.values()):
+    if any(len(part["entries"]) > MAX_PROPOSALS for part in found.values()):
         warnings.warn(
             f"{out / 'davis.zip'}: a video has more than {MAX_PROPOSALS} instances, which DAVIS "
             f"does not take: use --inference.max-instances {MAX_PROPOSALS} for a submission",
             stacklevel=2,
         )
-    trust = {
-        name: {int(n): value for n, value in read_json(path)["trust"].items()}
-        for name, path in parts.items()
+    trust = {  # parts of an earlier version have none
+        name: {int(n): value for n, value in part.get("trust", {}).items()}
+        for name, part in found.items()
     }
     warn_of_doubt(trust)
     for video in tqdm(videos, desc="overlays", unit="video", mininterval=1.0, disable=None):

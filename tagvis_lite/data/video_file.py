@@ -26,9 +26,14 @@ from tagvis_lite.video import Video
 
 FRAMES_KEPT = 8
 """Decoded frames of a video file that stay in memory: those read last."""
-ENCODERS = {"libx264": {"crf": "20", "preset": "veryfast"}, "libopenh264": {}, "libvpx-vp9": {}}
+ENCODERS = {
+    "libx264": {"crf": "20", "preset": "veryfast", "x264-params": "mbtree=0"},
+    "libopenh264": {},
+    "libvpx-vp9": {},
+}
 """What an mp4 may be encoded with, the first that this FFmpeg has: H.264 or VP9. Browsers,
-JupyterLab, Colab and VS Code play both, and none of them plays the older MPEG-4 codec."""
+JupyterLab, Colab and VS Code play both, and none of them plays the older MPEG-4 codec. With its
+tree of macroblocks, x264 reads beyond a narrow frame, and the same frames make other bytes."""
 WEBP_QUALITY = 80
 
 
@@ -236,7 +241,6 @@ def _write_mp4(path: Path, frames: Iterable[np.ndarray], rate: Fraction, encoder
     with av.open(path, "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream: Any = container.add_stream(encoder, rate=rate, options=ENCODERS[encoder])
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.thread_count = 1  # with more, the same frames make other bytes
         for t, frame in enumerate(frames):
             height, width = frame.shape[:2]
             even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

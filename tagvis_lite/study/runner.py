@@ -190,12 +190,12 @@ def _is_done(run: Run) -> bool:
     may_change = {f"config.{name}" for name in MAY_CHANGE - {"train.batch_size", "train.precision"}}
     if not run.result.exists():
         return False
-    kept = read_json(run.result)
+    kept = read_json(run.result, "config")
     earlier = {"train_on": "toy", "stratum_videos": 0, **kept}
     # A field that is younger than the run has its default.
     earlier["config"] = config_to_dict(config_from_dict(kept["config"]))
     wanted = run.settings()
-    before = json.loads(json.dumps({name: earlier[name] for name in wanted}))
+    before = json.loads(json.dumps({name: earlier.get(name) for name in wanted}))
     differing = differences(before, wanted, may_change)
     if differing:
         raise ValueError(

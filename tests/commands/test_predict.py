@@ -220,6 +220,17 @@ def test_a_damaged_file_is_named(name: str, tmp_path: Path) -> None:
     assert str(tmp_path / name) in str(caught.value)
 
 
+def test_a_part_of_an_earlier_version_is_taken_up(tmp_path: Path) -> None:
+    predict(tmp_path, VIDEOS[:1])
+    before = (tmp_path / "results.json").read_bytes()
+    path = tmp_path / "parts" / "a.json"
+    part = json.loads(path.read_text())
+    del part["trust"]
+    path.write_text(json.dumps(part))
+    assert predict(tmp_path, VIDEOS[:1]) == 0
+    assert (tmp_path / "results.json").read_bytes() == before
+
+
 def test_a_video_that_cannot_be_read_leaves_those_before_it_done(tmp_path: Path) -> None:
     bad = Video("bad", [np.zeros((SIZE, SIZE), np.uint8)] * T)
     with pytest.raises(ValueError, match="bad"):

@@ -222,6 +222,21 @@ def test_the_rotation_of_a_phone_s_video_is_obeyed(tmp_path: Path, clip: Path, t
     assert np.array_equal(frame, expected)
 
 
+def test_the_same_frames_make_the_same_file(tmp_path: Path) -> None:
+    """So that a killed prediction ends like one that was not; x264 has to be asked for it."""
+    rng = np.random.default_rng(0)
+    frames = np.zeros((4, 32, 32, 3), np.uint8)
+    for t in range(4):
+        frames[t, 2:14, 8 + t : 20 + t] = rng.integers(0, 255, 3)
+        frames[t, 20:28, 8 + t : 16 + t] = (160, 99, 5)
+    made = set()
+    for _ in range(40):
+        junk = [rng.bytes(int(size)) for size in rng.integers(1000, 40000, 50)]
+        del junk  # other memory each time
+        made.add(write_video_file(tmp_path / "a.mp4", frames, 7).read_bytes())
+    assert len(made) == 1
+
+
 def test_a_video_that_changes_its_size_is_refused_before_any_work(tmp_path: Path) -> None:
     parts = b""
     for side in (32, 48):
