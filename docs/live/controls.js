@@ -80,11 +80,17 @@ export function controls(root, app) {
       }
       way.textContent = `Object ${app.selected + 1}: ${wayInWords(chosen())}.`;
     }
-    meet.hidden = objects.length !== 2 || !app.shown.includes("one");
+    meet.hidden = !alike(objects) || !app.shown.includes("one");
     turn.value = app.scene.turn;
     turnRow.show();
     bar.checked = Boolean(app.scene.bar);
   };
+}
+
+/** Whether there are two objects that only their places tell apart. */
+function alike(objects) {
+  const looks = objects.map(({ x, y, ...look }) => JSON.stringify(look));
+  return looks.length === 2 && looks[0] === looks[1];
 }
 
 function button(textContent, act) {

@@ -45,12 +45,12 @@ export class NetworkView {
       titled("tags", this.tags),
       titled("instances", this.ids),
       titled("truth", this.truths),
-      titled(K === 1 ? "all tags of the clip, in heaps" : "all tags of the clip, in a plane", this.plot),
+      titled(K === 1 ? "tags of the objects, all frames, in heaps" : "tags of the objects, all frames, in a plane", this.plot),
     );
     this.shown.lastChild.className = "wide";
     if (this.trailCanvas) {
-      this.shown.append(titled("tag of each object, against the turns tried", this.trailCanvas));
-      this.shown.lastChild.className = "wide";
+      this.shown.prepend(titled("mean tag of each object, against the turns tried", this.trailCanvas));
+      this.shown.firstChild.className = "wide";
     }
     const heading = element("h3", { textContent: `${capital(network.words)} per pixel` });
     this.node = element("article", { className: "network" }, heading, this.loading, this.verdict, this.shown);

@@ -80,27 +80,31 @@ export function idColours(frames, ids, first, colourOf, W, H) {
 
 /** Print the number of each instance on its pixel that is nearest to its middle. */
 export function printNumbers(context, ids, first, colourOf, W, H) {
-  const places = new Map();
-  for (let p = 0; p < W * H; p++) {
-    const id = ids[first + p];
-    if (!id) continue;
-    if (!places.has(id)) places.set(id, []);
-    places.get(id).push([p % W, Math.floor(p / W)]);
-  }
+  const own = ids.subarray(first, first + W * H);
+  const number = own.reduce((most, id) => Math.max(most, id), 0);
   context.font = "bold 30px system-ui, sans-serif";
   context.textAlign = "center";
   context.textBaseline = "middle";
-  for (const [id, pixels] of places) {
+  for (let id = 1; id <= number; id++) {
+    const pixels = Array.from(own.keys()).filter((p) => own[p] === id);
     if (pixels.length < 12) continue;
-    const [x, y] = [0, 1].map((k) => pixels.reduce((sum, pixel) => sum + pixel[k], 0) / pixels.length);
-    const far = (pixel) => Math.hypot(pixel[0] - x, pixel[1] - y);
-    const nearest = pixels.reduce((least, pixel) => (far(pixel) < far(least) ? pixel : least));
-    const [left, top] = nearest.map((value) => (value + 0.5) * UNIT);
+    const p = deepest(pixels, W);
+    const [left, top] = [p % W, Math.floor(p / W)].map((value) => (value + 0.5) * UNIT);
     context.lineWidth = 6;
     context.strokeStyle = "white";
     context.strokeText(colourOf(id), left, top);
     context.fillStyle = "black";
     context.fillText(colourOf(id), left, top);
+  }
+}
+
+/** A pixel of those that is farthest from all others: the last to go as their rim is taken off. */
+function deepest(pixels, W) {
+  let inside = new Set(pixels);
+  for (;;) {
+    const rest = [...inside].filter((p) => [-1, 1, -W, W].every((step) => inside.has(p + step)));
+    if (!rest.length) return [...inside][Math.floor(inside.size / 2)];
+    inside = new Set(rest);
   }
 }
 

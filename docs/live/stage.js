@@ -38,7 +38,7 @@ export function stage(node, app) {
       const [x, y] = placeOf(k, app.frame).map((value) => value * side);
       const chosen = k === app.selected;
       ring(context, x, y, object.size * side * 1.25, chosen);
-      if (chosen) arrow(context, [x, y], arrowOf(k).map((value) => value * side), HANDLE * side);
+      if (chosen) arrow(context, object.dx || object.dy ? [x, y] : null, arrowOf(k).map((value) => value * side), HANDLE * side);
     });
   }
 
@@ -132,14 +132,15 @@ function ring(context, x, y, radius, chosen) {
   context.setLineDash([]);
 }
 
+/** The knob at `to`, and the line to it `from` the centre; null for an object that stands still. */
 function arrow(context, from, to, radius) {
   for (const [style, line] of [["black", 5], ["white", 2.5]]) {
     context.strokeStyle = style;
     context.fillStyle = "white";
     context.lineWidth = line;
     context.beginPath();
-    context.moveTo(...from);
-    context.lineTo(...to);
+    if (from) context.moveTo(...from);
+    if (from) context.lineTo(...to);
     context.stroke();
     context.beginPath();
     context.arc(...to, radius * 0.6, 0, 2 * Math.PI);

@@ -19,8 +19,8 @@ const pointed = (app) => (app.cursor && app.truth ? app.truth[app.frame * FRAME 
 const STEPS = [
   {
     title: "A tag is a number",
-    text: "A neural network looked at this short clip and gave every pixel a number, its tag. The coloured picture shows them: the same colour, the same number. Pixels of one object should share a number, and no other object should have it.",
-    task: "Point at one object in any picture, then at the other, and compare their numbers in the line above the pictures.",
+    text: "The picture named “tags” shows what the network made of the clip: the same colour, the same tag. “Instances” shows what is read off from it: pixels with like tags are one object. What the tags are called does not matter; the large 1 and 2 are only names.",
+    task: "Point at one object in any picture, then at the other, and compare their tags in the framed line above the pictures.",
     scene: "Two alike",
     check: (app, memo) => {
       if (pointed(app)) (memo.seen ??= new Set()).add(pointed(app));
@@ -29,8 +29,8 @@ const STEPS = [
   },
   {
     title: "One object, one heap",
-    text: "Training pulls the tags of one object together. Count how many pixels have which tag, over all frames at once, and every object becomes a heap. A dotted line marks its summit: finding the summits is finding the objects.",
-    task: "Move along the heaps: the pixels whose tags lie in the grey band light up. Light up one object alone.",
+    text: "Training pulls the tags of one object together. Count how many pixels of the objects have which tag, over all frames at once, and every object becomes a heap (the background is left out: another output of the network says what is background). A dotted line marks its summit: finding the summits is finding the objects.",
+    task: "Move the pointer along the heaps: the pixels whose tags lie in the grey band light up. Light up one object alone.",
     scene: "Two alike",
     check: (app, memo) => {
       app.lit = (view) => {
@@ -52,8 +52,8 @@ const STEPS = [
   },
   {
     title: "Other objects are pushed away",
-    text: "Training also pushes the mean tags of different objects apart, by a margin of 3 at least. These two look exactly alike, and still get different tags. By what can the network tell them apart? Only by where they are.",
-    task: "Drag one object of the two up or down, and watch its heap wander. Move it until its tag has changed by 2.",
+    text: "Training also pushes the mean tags of different objects apart, by a margin of 3 at least. These two look exactly alike, and still get different tags. By what can the network tell them apart? Only by where they are. When one moves, the tags of both may change: each is tagged with the other in view.",
+    task: "Drag one object of the two up or down and watch the heaps wander along the line, until one of them is 2 from where it was.",
     scene: "Two alike",
     check: (app, memo) => {
       const result = answer(app);
@@ -65,22 +65,22 @@ const STEPS = [
   },
   {
     title: "It survives motion",
-    text: "An object that moves passes many places, but its tag is one for the clip. The arrow shows its way over the eight frames.",
-    task: "Pull the arrow of the chosen object (or use the sliders below the scene) until it travels 20 pixels or more.",
+    text: "An object that moves passes many places, yet gets one tag: what counts is its way through the whole clip. The arrow of the chosen object shows that way; a knob without an arrow stands still.",
+    task: "Pull the knob of the chosen object (or use “way right” and “way down” below) until it travels 20 pixels or more.",
     scene: "Two that differ",
     check: (app) => Boolean(answer(app)) && app.scene.objects.some(({ dx, dy }) => SIZE * Math.hypot(dx, dy) >= 20),
   },
   {
     title: "Where one number must fail",
-    text: "Turn two twins about each other by half a turn. Each now stands where the other stood, so the picture is the same as before, and the two numbers have changed places. On the way there must be a turn at which both numbers are equal, and there nothing can tell the two apart. This is a theorem and holds after any training: on a line, one cannot pass the other without meeting it.",
-    task: "Move the slider “turn all about the middle” from 0° to 180° and watch the two curves cross. Then press “Find where they meet”: the score falls under 60.",
+    text: "A small change of the picture changes the tags a little: they never jump. Now turn two twins about each other by half a turn. Each stands where the other stood, so the picture is the same as before, and the twins have exchanged their tags. On a line one tag cannot pass the other without meeting it: at some turn on the way the mean tags of both are equal, and their heaps are one. This is a theorem and holds after any training.",
+    task: "Move the slider “turn all about the middle” from 0° to 180° and watch the two curves cross, in the plot that appears above the pictures. Then press “Find where they meet”: the score falls under 60.",
     scene: "Two alike",
     check: (app) => app.trail("one").some(({ jf, means }) => means.length === 2 && jf < 0.6),
   },
   {
     title: "Two numbers go around",
-    text: "Give each pixel two numbers: tags now are points in a plane, and in a plane two points can change places without meeting: they go around each other, as the two ways in the picture show. This is not in the paper; it is the smallest step beyond it.",
-    task: "Choose “two numbers” above the pictures (another 6 MB to fetch) and turn the twins from 0° to 180°.",
+    text: "Give each pixel two numbers: tags now are points in a plane, and in a plane two points can change places without meeting: they go around each other. In the plane each way begins at a ring, and the ways meet nowhere at the same turn. The paper that describes this network gives a pixel one number; a second is the smallest step beyond it.",
+    task: "Choose “both, side by side” (another 6 MB to fetch), turn the twins from 0° to 180°, and compare the two scores on the way.",
     scene: "Two alike",
     needs: "two",
     check: (app) => {
@@ -90,12 +90,12 @@ const STEPS = [
   },
   {
     title: "Your turn",
-    text: "Two numbers are no cure for everything. An object hides behind a bar; one leaves and its twin stands in its place; six crowd together. Build a clip that breaks the network.",
-    task: "Make a scene with a score under 80, then copy its link: it restores exactly what you see.",
+    text: "Two numbers are no cure for everything. An object hides behind a bar; one leaves and its twin stands in its place, as here, where three objects come but are never all in view; six crowd together. Build a clip that breaks the network.",
+    task: "Make a scene with a score under 60, then copy its link: it restores exactly what you see.",
     scene: "One leaves, its twin visits",
     check: (app, memo) => {
       memo.start ??= app.linked;
-      return app.linked > memo.start && app.scores().some((jf) => jf < 0.8);
+      return app.linked > memo.start && app.scores().some((jf) => jf < 0.6);
     },
   },
 ];

@@ -82,6 +82,12 @@ export function drawWays(context, points, place) {
   points[0].means.forEach((_, k) => {
     const places = points.map(({ means }) => [place(means[k]?.[0] ?? NaN, 0), place(means[k]?.[1] ?? NaN, 1)]);
     line(context, places, css(instanceColour(k + 1)));
+    context.strokeStyle = css(instanceColour(k + 1));
+    context.beginPath();
+    context.arc(...places[0], 9, 0, 2 * Math.PI);
+    context.stroke();
+    context.fillStyle = ink(context.canvas).text;
+    context.fillText(`${Math.round(points[0].turn)}°`, places[0][0] + 20, places[0][1] - 8);
   });
 }
 

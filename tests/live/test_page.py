@@ -309,14 +309,17 @@ def test_the_tour_can_be_done_by_keyboard_alone(opened: Callable[..., Any]) -> N
         page.wait_for_function("document.body.dataset.met === 'yes'", timeout=120_000)
 
     def two() -> None:
-        page.get_by_label("two numbers").check()
+        page.get_by_label("both, side by side").check()
         page.wait_for_function("document.querySelector('.loading').hidden", timeout=120_000)
         for turn in range(0, 181, 30):
             page.get_by_label("turn all about the middle").fill(str(turn))
             settled(page)
 
     def own() -> None:
-        settled(page)
+        for _ in range(3):
+            page.get_by_role("button", name="Add a twin").focus()
+            press("Enter")
+            settled(page)
         page.get_by_role("button", name="Copy a link").focus()
         press("Enter")
 
