@@ -49,8 +49,8 @@ export class NetworkView {
     );
     this.shown.lastChild.className = "wide";
     if (this.trailCanvas) {
-      this.shown.prepend(titled("mean tag of each object, against the turns tried", this.trailCanvas));
-      this.shown.firstChild.className = "wide";
+      this.shown.append(titled("mean tag of each object, against the turns tried", this.trailCanvas));
+      this.shown.lastChild.className = "wide above";
     }
     const heading = element("h3", { textContent: `${capital(network.words)} per pixel` });
     this.node = element("article", { className: "network" }, heading, this.loading, this.verdict, this.shown);
