@@ -52,6 +52,14 @@ def weights_file(checkpoint: str | Path | None) -> Path:
     return path
 
 
+def weights_for(path: str | Path) -> str:
+    """The weights that ship for videos at a path: 'toy' for toy videos, 'real' for all others."""
+    path = Path(path)
+    places = ("JPEGImages/480p/toy-*", "JPEGImages/toy-*", "*/JPEGImages/toy-*")
+    toy = path.name.startswith("toy-") or any(True for one in places for _ in path.glob(one))
+    return "toy" if toy else "real"
+
+
 def read_header(weights: Path) -> tuple[Config, dict[int, str] | None]:
     """Config and names of the classes of a file of weights; no weights are read.
 

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
-from tagvis_lite.checkpoint import read_header, weights_file
+from tagvis_lite.checkpoint import read_header, weights_file, weights_for
 from tagvis_lite.config import PROFILES, TOY, Config, config_from_dict, config_to_dict
 
 Root = Annotated[
@@ -44,7 +44,8 @@ Precision = Annotated[
 Checkpoint = Annotated[
     Path | None,
     arg(
-        help="weights, the folder of a run, or the name of weights that ship: toy (default), toy2."
+        help="weights, the folder of a run, or the name of weights that ship: toy (for toy videos, the "
+        "default there), toy2, real (the default for all other videos)."
     ),
 ]
 Fields = Annotated[Config, arg(name="")]
@@ -80,7 +81,7 @@ def starting_values(command: Callable[..., Any], words: Sequence[str]) -> dict[s
         own = options["fields"].default
         return {"fields": _starting_config(words, own if isinstance(own, Config) else TOY)}
     if "inference" in options:
-        weights = weights_file(_value(words, "--checkpoint"))
+        weights = weights_file(_value(words, "--checkpoint") or weights_for(_input(words)))
         return {"inference": read_header(weights)[0].inference}
     return {}
 
@@ -96,6 +97,18 @@ def _starting_config(words: Sequence[str], otherwise: Config) -> Config:
     if weights is not None:
         return read_header(weights_file(weights))[0]
     return otherwise
+
+
+def _input(words: Sequence[str]) -> str:
+    """The first word that is a path and no value of an option; '' where there is none."""
+    left = iter(words)
+    for word in left:
+        if word.startswith("-"):
+            if "=" not in word:
+                next(left, None)
+        elif Path(word).expanduser().exists():
+            return word
+    return ""
 
 
 def _value(words: Sequence[str], option: str) -> str | None:

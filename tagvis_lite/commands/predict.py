@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from tqdm.auto import tqdm
 
-from tagvis_lite.checkpoint import read_header, weights_file
+from tagvis_lite.checkpoint import read_header, weights_file, weights_for
 from tagvis_lite.commands.check import (
     device_problems,
     folder_problems,
@@ -69,7 +69,7 @@ def predict(
     from tagvis_lite.data.find import find_videos
 
     videos, dataset = find_videos(input, split, truth=False)
-    weights = weights_file(checkpoint)
+    weights = weights_file(checkpoint or weights_for(input.expanduser()))
 
     refuse(
         problems_in(videos, fast=True)
