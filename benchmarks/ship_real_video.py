@@ -2,11 +2,12 @@
 
     TAGVIS_REAL_DATA=... python benchmarks/ship_real_video.py runs/real_video/NAME
 
-On composites of the validation sequences: the thresholds of the clustering, whether long videos are
-seen by windows or spread frames, and the four weights of an instance's trust (D27). On composites of the test sequences, which
-nothing was trained or chosen on: how well that trust is calibrated, and where the network fails, by
-size, speed, occlusion, camera and number of objects. Writes data/checkpoints/real.safetensors, its
-card real.json, and docs/images/trust.svg. The run's scores are those that composites.py recorded.
+Chosen on composites of the validation sequences: the thresholds of the clustering, whether long
+videos are seen by windows or spread frames, and the four weights of an instance's trust (D27).
+Measured on composites of the test sequences, which nothing was trained or chosen on: how well that
+trust is calibrated, and where the network fails, by size, speed, occlusion, camera and number of
+objects. Writes data/checkpoints/real.safetensors, its card real.json, and docs/images/trust.svg.
+The run's own scores are those that composites.py recorded, at the thresholds of the toy profile.
 """
 
 from __future__ import annotations
