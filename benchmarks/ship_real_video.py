@@ -30,7 +30,7 @@ from tagvis_lite.atomic import replacing
 from tagvis_lite.clips import spread_indices
 from tagvis_lite.config import Config, config_to_dict
 from tagvis_lite.data.find import ONE_CLASS
-from tagvis_lite.evaluation.davis import evaluate_tracks
+from tagvis_lite.evaluation.davis import DavisScores, evaluate_tracks
 from tagvis_lite.inference import Network, merge_repeats, predict_clip, predict_video, read_clip
 from tagvis_lite.instances import cluster_instances, prepare
 from tagvis_lite.instances.trust import ENOUGH, SIGNS, evidence, fit_trust, is_right, trust
@@ -76,7 +76,6 @@ def main() -> None:
     fitted = look_at(network, fitting, config)
     weights = fit_trust(fitted.signs, fitted.right)
     config = with_(config, way)
-    config = replace(config, inference=replace(config.inference, trust=weights))
 
     videos = composites(read_part("test"), TEST, 4)
     tested = look_at(network, videos, config)
@@ -84,12 +83,14 @@ def main() -> None:
     calibration = reliability(values, tested.right)
     print(calibration)
     shapes = replace(config, model=toy_config.model, inference=toy_config.inference)
-    both = {"these": score(network, videos, config), "toy2": score(toy, videos, shapes)}
+    scores = evaluated(network, videos, config)
+    both = {"these": scores.jf_mean, "toy2": score(toy, videos, shapes)}
     print(f"J&F beside that of weights that saw shapes alone: {both}")
-    atlas = failures(network, videos, config)
+    atlas = failures(videos, scores)
     for row in atlas:
         print(row)
 
+    config = replace(config, inference=replace(config.inference, trust=weights))
     save_network(CHECKPOINTS / "real.safetensors", network, config, categories=ONE_CLASS, half=True)
     held_out = recorded["scores"]["held out"]["J&F"]
     card = {
@@ -126,9 +127,13 @@ def composites(sources: Sources, number: int, seed: int) -> list[Video]:
     return list(Composites(sources, number, FRAMES, seed=2000 + seed, mix=WIDE))
 
 
-def score(network: Network, videos: Sequence[Video], config: Config) -> float:
+def evaluated(network: Network, videos: Sequence[Video], config: Config) -> DavisScores:
     tracks = [predict_video(network, video, config) for video in videos]
-    return evaluate_tracks(videos, tracks)[0].jf_mean
+    return evaluate_tracks(videos, tracks)[0]
+
+
+def score(network: Network, videos: Sequence[Video], config: Config) -> float:
+    return evaluated(network, videos, config).jf_mean
 
 
 # ---------------------------------------------------------------- trust
@@ -208,21 +213,18 @@ def draw_reliability(calibration: dict[str, object]) -> Figure:
 # ---------------------------------------------------------------- failures
 
 
-def failures(network: Network, videos: Sequence[Video], config: Config) -> list[dict[str, object]]:
+def failures(videos: Sequence[Video], scores: DavisScores) -> list[dict[str, object]]:
     """J&F of the objects of each kind: thirds of each of five quantities."""
-    tracks = [predict_video(network, video, config) for video in videos]
-    scores, _ = evaluate_tracks(videos, tracks)
     kinds: dict[str, list[float]] = {}
-    for video in videos:
-        for values in quantities(video):
-            for name, value in values.items():
-                kinds.setdefault(name, []).append(value)
-    jf = np.array([row["J&F-Mean"] for row in scores.per_object_table()], dtype=float)
+    found = {video.name: quantities(video) for video in videos}
+    rows_of = scores.per_object_table()
+    for row in rows_of:  # an object that no frame shows that counts has no score
+        for name, value in found[str(row["Sequence"])][int(row["Object"])].items():
+            kinds.setdefault(name, []).append(value)
+    jf = np.array([row["J&F-Mean"] for row in rows_of], dtype=float)
     rows: list[dict[str, object]] = []
     for name, values_of in kinds.items():
         values = np.array(values_of)
-        if len(values) != len(jf):
-            raise ValueError(f"{len(values)} objects, but scores of {len(jf)}")
         low, high = np.quantile(values, [1 / 3, 2 / 3])
         parts = {
             "lowest third": values <= low,
@@ -246,14 +248,14 @@ def failures(network: Network, videos: Sequence[Video], config: Config) -> list[
     return rows
 
 
-def quantities(video: Video) -> list[dict[str, float]]:
-    """Of each object of a video, in the order of its number."""
+def quantities(video: Video) -> dict[int, dict[str, float]]:
+    """Of each object of a video, by its number."""
     times = spread_indices(len(video), len(video)).tolist()
     ids, frames = video.read_ids(times), video.read_frames(times)
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32) for frame in frames]
     shifts = [np.hypot(*cv2.phaseCorrelate(a, b)[0]) for a, b in pairwise(grey)]
     camera = float(np.median(shifts)) / ids.shape[2]
-    found = []
+    found = {}
     objects = [n for n in np.unique(ids).tolist() if n not in (BACKGROUND, 255)]
     for n in objects:
         mask = ids == n
@@ -261,19 +263,17 @@ def quantities(video: Video) -> list[dict[str, float]]:
         shown = np.flatnonzero(areas)
         places = np.array([np.argwhere(mask[t]).mean(0) for t in shown])
         steps = np.hypot(*np.diff(places, axis=0).T) / np.maximum(1, np.diff(shown))
-        found.append(
-            {
-                "size: side of its area, share of the frame's": float(
-                    np.sqrt(areas[shown].mean() / mask[0].size)
-                ),
-                "speed: widths of the frame a frame": float(
-                    np.median(steps) / ids.shape[2] if len(steps) else 0.0
-                ),
-                "hidden: 1 - smallest area over largest": float(1 - areas.min() / areas.max()),
-                "camera: median shift of the picture, widths a frame": camera,
-                "number of objects in the video": float(len(objects)),
-            }
-        )
+        found[n] = {
+            "size: side of its area, share of the frame's": float(
+                np.sqrt(areas[shown].mean() / mask[0].size)
+            ),
+            "speed: widths of the frame a frame": float(
+                np.median(steps) / ids.shape[2] if len(steps) else 0.0
+            ),
+            "hidden: 1 - smallest area over largest": float(1 - areas.min() / areas.max()),
+            "camera: median shift of the picture, widths a frame": camera,
+            "number of objects in the video": float(len(objects)),
+        }
     return found
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tagvis_lite.checkpoint import shipped, weights_file
-from tagvis_lite.data.toy import toy_split
+from tagvis_lite.checkpoint import shipped, weights_file, weights_for
+from tagvis_lite.commands.options import starting_values
+from tagvis_lite.commands.predict import predict
+from tagvis_lite.data.toy import ToyConfig, toy_split
 from tagvis_lite.evaluation.davis import evaluate_davis
 from tagvis_lite.inference import predict_video
 from tagvis_lite.runs import load_network, save_network
@@ -78,3 +80,43 @@ def test_weights_find_the_instances_of_videos_they_never_saw(name: str) -> None:
     recorded = card.get("J&F of each test video", [])[: len(scores)]
     # float32 kernels differ between processors: a pixel or two, never an object
     assert [score.jf_mean for score in scores[: len(recorded)]] == pytest.approx(recorded, abs=0.02)
+
+
+def test_weights_for_real_video_say_how_far_to_believe_them() -> None:
+    path = shipped("checkpoints/real.safetensors")
+    assert path.stat().st_size < MAX_BYTES
+    network, config = load_network("real")
+    card = json.loads(shipped("checkpoints/real.json").read_text(encoding="utf-8"))
+    assert config.inference.trust == tuple(card["trust"]["weights"])
+    assert card["trust"]["Brier score"] < card["trust"]["Brier score of the mean"]
+    assert card["trust"]["AUC"] > 0.8
+    measured = card["test J&F of all that is hard"]
+    assert measured["these"] > measured["toy2"], "what they are for"
+    assert "no benchmark" in card["summary"]
+    video = next(iter(toy_split("test", 1, ToyConfig(size=(96, 160), num_frames=10))))
+    tracks = predict_video(network, video, config)
+    assert set(tracks.trust) == set(tracks.scores)
+    assert all(0 < value < 1 for value in tracks.trust.values())
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("toyset/JPEGImages/480p/toy-test-00000", "toy"),
+        ("youtube/test/JPEGImages/toy-test-00000", "toy"),
+        ("toy-test-00000", "toy"),
+        ("davis/JPEGImages/480p/bear", "real"),
+        ("my-toy-car.mp4", "real"),
+    ],
+)
+def test_videos_that_are_no_toy_videos_get_the_weights_for_real_ones(
+    tmp_path: Path, path: str, name: str
+) -> None:
+    (tmp_path / path).mkdir(parents=True)
+    root = tmp_path / path.split("/")[0]
+    assert weights_for(root) == name
+    words = ["--inference.min-area", "0.01", str(root), "--out", str(tmp_path / "toy-results")]
+    inference = starting_values(predict, words)["inference"]
+    assert inference == load_network(name)[1].inference
+    other = starting_values(predict, [*words, "--checkpoint", "toy2"])["inference"]
+    assert other == load_network("toy2")[1].inference

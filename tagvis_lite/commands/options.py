@@ -44,8 +44,8 @@ Precision = Annotated[
 Checkpoint = Annotated[
     Path | None,
     arg(
-        help="weights, the folder of a run, or the name of weights that ship: toy (for toy videos, the "
-        "default there), toy2, real (the default for all other videos)."
+        help="weights, the folder of a run, or the name of weights that ship: toy (the default for "
+        "toy videos), toy2, real (the default for all others)."
     ),
 ]
 Fields = Annotated[Config, arg(name="")]
