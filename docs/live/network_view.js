@@ -103,6 +103,7 @@ export class NetworkView {
   draw() {
     if (!this.result) return;
     const { app, result, network } = this;
+    this.node.classList.toggle("stale", result.job !== app.job); // the answer to an earlier scene
     const first = app.frame * FRAME;
     const reach = network.card.bandwidth;
     const lit = this.band && ((tag) => distance(tag, this.band) <= reach);

@@ -52,7 +52,7 @@ const STEPS = [
   },
   {
     title: "Other objects are pushed away",
-    text: "Training also pushes the mean tags of different objects apart, by a margin of 3 at least. These two look exactly alike, and still get different tags. By what can the network tell them apart? Only by where they are. When one moves, the tags of both may change: each is tagged with the other in view.",
+    text: "Training also pushes the mean tags of different objects apart, by 3 at least on the scale below the heaps. These two look exactly alike, and still get different tags. By what can the network tell them apart? Only by where they are. When one moves, the tags of both may change: each is tagged with the other in view.",
     task: "Drag one object of the two up or down and watch the heaps wander along the line, until one of them is 2 from where it was.",
     scene: "Two alike",
     check: (app, memo) => {
@@ -72,25 +72,25 @@ const STEPS = [
   },
   {
     title: "Where one number must fail",
-    text: "A small change of the picture changes the tags a little: they never jump. Now turn two twins about each other by half a turn. Each stands where the other stood, so the picture is the same as before, and the twins have exchanged their tags. On a line one tag cannot pass the other without meeting it: at some turn on the way the mean tags of both are equal, and their heaps are one. This is a theorem and holds after any training.",
+    text: "A small change of the picture changes the tags by a little; steep as that may be, they never jump. Now turn two twins about each other by half a turn. Each stands where the other stood. The picture is the same as before, so it gets the same tags as before, and each twin now has the tag of the other. On a line one tag cannot pass the other without meeting it: at some turn on the way the mean tags of both are equal, and their heaps are one. This is a theorem and holds after any training.",
     task: "Move the slider “turn all about the middle” from 0° to 180° and watch the two curves cross, in the plot that appears above the pictures. Then press “Find where they meet”: the score falls under 60.",
     scene: "Two alike",
     check: (app) => app.trail("one").some(({ jf, means }) => means.length === 2 && jf < 0.6),
   },
   {
     title: "Two numbers go around",
-    text: "Give each pixel two numbers: tags now are points in a plane, and in a plane two points can change places without meeting: they go around each other. In the plane each way begins at a ring, and the ways meet nowhere at the same turn. The paper that describes this network gives a pixel one number; a second is the smallest step beyond it.",
-    task: "Choose “both, side by side” (another 6 MB to fetch), turn the twins from 0° to 180°, and compare the two scores on the way.",
+    text: "Give each pixel two numbers: tags now are points in a plane, and in a plane two points can change places without meeting: they go around each other. In the plane the path of each begins at a ring; at no turn are both at one point. The paper that describes this network gives a pixel one number; a second is the smallest step beyond it.",
+    task: "Choose “both, side by side” (another 6 MB to fetch) and press “Find where they meet” once more: at the turn where one number fails, compare the two scores.",
     scene: "Two alike",
     needs: "two",
     check: (app) => {
-      const turns = app.trail("two").map(({ turn }) => turn);
-      return turns.length > 2 && Math.max(...turns) - Math.min(...turns) >= 150;
+      const seen = new Set(app.trail("two").map(({ turn }) => turn));
+      return app.trail("one").some(({ turn, jf }) => jf < 0.6 && seen.has(turn));
     },
   },
   {
     title: "Your turn",
-    text: "Two numbers are no cure for everything. An object hides behind a bar; one leaves and its twin stands in its place, as here, where three objects come but are never all in view; six crowd together. Build a clip that breaks the network.",
+    text: "Two numbers are no cure for everything. An object hides behind a bar; six crowd together; here one leaves and its twin comes to its place, three objects of which two are in view at a time. Build a clip that breaks the network.",
     task: "Make a scene with a score under 60, then copy its link: it restores exactly what you see.",
     scene: "One leaves, its twin visits",
     check: (app, memo) => {
