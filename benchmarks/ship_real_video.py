@@ -217,8 +217,12 @@ def failures(videos: Sequence[Video], scores: DavisScores) -> list[dict[str, obj
     """J&F of the objects of each kind: thirds of each of five quantities."""
     kinds: dict[str, list[float]] = {}
     found = {video.name: quantities(video) for video in videos}
-    rows_of = scores.per_object_table()
-    for row in rows_of:  # an object that no frame shows that counts has no score
+    rows_of = [  # the benchmark counts a number that no frame shows, too
+        row
+        for row in scores.per_object_table()
+        if int(row["Object"]) in found[str(row["Sequence"])]
+    ]
+    for row in rows_of:
         for name, value in found[str(row["Sequence"])][int(row["Object"])].items():
             kinds.setdefault(name, []).append(value)
     jf = np.array([row["J&F-Mean"] for row in rows_of], dtype=float)
