@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from io import TextIOWrapper
+from shutil import get_terminal_size
 
 from tagvis_lite.commands.parsing import command_of
 
@@ -43,6 +44,8 @@ USER_ERRORS = (ValueError, OSError, MemoryError)
 
 NO_MEMORY = re.compile("out of memory|can't allocate memory")
 """What torch says where there is no more of it."""
+NARROWEST = 40
+"""Columns of a help page at least."""
 LONGEST_LINE = 800
 """Characters of an error; of a longer one the middle is left out."""
 
@@ -56,6 +59,8 @@ def main(words: Sequence[str] | None = None) -> None:
     """Run one command; exit code 2 after a mistake that the user can mend."""
     warnings.formatwarning = warning_line
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what it finds is in our errors
+    if get_terminal_size().columns < NARROWEST:  # rich would not end
+        os.environ["COLUMNS"] = str(NARROWEST)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # whoever started us closed it

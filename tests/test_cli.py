@@ -370,6 +370,15 @@ def test_help(command: str, said: list[str], capsys: pytest.CaptureFixture[str])
         assert words in text
 
 
+def test_help_ends_on_a_line_of_one_character(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1")
+    with suppress(SystemExit):
+        tagvis("predict --help")
+    assert "--checkpoint" in capsys.readouterr().out
+
+
 # ---------------------------------------------------------------- one vocabulary
 
 
