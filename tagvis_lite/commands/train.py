@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields as fields_of
 from dataclasses import replace
 from functools import partial
@@ -28,6 +28,7 @@ from tagvis_lite.config import Config, ModelConfig
 
 if TYPE_CHECKING:  # torch takes seconds, and help needs none of it
     from lightning_fabric import Fabric
+    from lightning_fabric.loggers import Logger
 
     from tagvis_lite.data.find import TrainingData
     from tagvis_lite.model.network import TagVIS
@@ -45,6 +46,7 @@ def train(
     nodes: int = 1,
     strategy: str = "auto",
     extend: bool = False,
+    tensorboard: bool = False,
 ) -> None:
     """Train a network, or go on with a run that was stopped.
 
@@ -60,6 +62,7 @@ def train(
         nodes: machines, each started with this command, NODE_RANK, MASTER_ADDR and MASTER_PORT.
         strategy: how devices work together, as Lightning Fabric names it: auto, ddp, ...
         extend: go on with a run to more steps than it was made for.
+        tensorboard: write metrics for TensorBoard, too (pip install tensorboard).
     """
     from tagvis_lite.data.check import problems_in
     from tagvis_lite.data.find import find_training_data
@@ -75,7 +78,8 @@ def train(
     # A 1 x 1 convolution has two names for one layout, which costs a copy of a few kilobytes.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     refuse(memory_problems(fields))
-    fabric = _fabric(fields, device, devices, nodes, strategy)
+    loggers = [_tensorboard(out)] if tensorboard else []
+    fabric = _fabric(fields, device, devices, nodes, strategy, loggers)
     source = source or _toy_data(fields, fabric.world_size, out)
     run = replace(fields, model=replace(fields.model, num_classes=source.num_classes))
     network = None if start is None else start_from(start, run.model, source.categories)
@@ -124,7 +128,9 @@ def _write_example(folder: Path, step: int, video: Video, tracks: Tracks) -> Non
         warnings.warn(f"no example of step {step}, the run goes on: {error}", stacklevel=2)
 
 
-def _fabric(config: Config, device: str, devices: int, nodes: int, strategy: str) -> Fabric:
+def _fabric(
+    config: Config, device: str, devices: int, nodes: int, strategy: str, loggers: Sequence[Logger]
+) -> Fabric:
     """Devices and processes, as the options say.
 
     Raises:
@@ -153,9 +159,21 @@ def _fabric(config: Config, device: str, devices: int, nodes: int, strategy: str
                 config.train, None if accelerator == "auto" else accelerator
             ),
             plugins=LightningEnvironment() if alone else None,
+            loggers=[*loggers],
         )
     except (RuntimeError, ValueError, ImportError, MisconfigurationException) as error:
         raise ValueError(f"{device=}, {devices=}, {nodes=}, {strategy=}: {error}") from error
+
+
+def _tensorboard(out: Path) -> Logger:
+    from lightning_fabric.loggers import TensorBoardLogger
+
+    try:
+        return TensorBoardLogger(out, name="tensorboard", version="")
+    except ModuleNotFoundError:
+        raise ValueError(
+            "TensorBoard is not installed: pip install tensorboard, or leave out --tensorboard"
+        ) from None
 
 
 def _toy_data(config: Config, world_size: int, out: Path) -> TrainingData:

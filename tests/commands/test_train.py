@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from lightning_fabric import loggers
 from safetensors.torch import load_file
 from tiny_network import OVERRIDES
 
@@ -211,6 +214,31 @@ def test_classes_that_the_data_do_not_have_are_named(
     tagvis(f"train --data {SAMPLE}/davis --out {tmp_path}/one --from {run} {STEP}")
     line = refused(f"predict {root} --out {tmp_path}/x --checkpoint {tmp_path}/one", capsys)
     assert "knows object, but" in line
+    assert not (tmp_path / "x").exists()
+
+
+def test_tensorboard_gets_every_line_of_metrics_or_is_missed_at_once(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a logger of Fabric's own in its place: here it may be installed, or not."""
+    words = (
+        f"train --data {SAMPLE}/youtube-vis --config {run}/config.json --tensorboard --device cpu"
+    )
+    with monkeypatch.context() as patch:
+        other = partial(loggers.CSVLogger, flush_logs_every_n_steps=1)
+        patch.setattr(loggers, "TensorBoardLogger", other)
+        tagvis(f"{words} --out {tmp_path}/r")
+    with (tmp_path / "r" / "tensorboard" / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = (tmp_path / "r" / "metrics.jsonl").read_text().splitlines()
+    written = [{k: float(v) for k, v in row.items() if v} for row in rows]
+    assert written[-1] == json.loads(lines[-1])
+
+    def missing(*_: object, **__: object) -> None:
+        raise ModuleNotFoundError("tensorboard")
+
+    monkeypatch.setattr(loggers, "TensorBoardLogger", missing)
+    assert "pip install tensorboard" in refused(f"{words} --out {tmp_path}/x", capsys)
     assert not (tmp_path / "x").exists()
 
 
