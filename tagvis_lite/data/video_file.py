@@ -148,7 +148,9 @@ def _decoded(path: Path, damaged: list[int] | None = None) -> Iterator[av.VideoF
     count = 0
     with _opened(path) as container:
         stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
+        # A decoder that is dropped while threads of its own work can wait for them for ever, beside
+        # those of torch (github.com/PyAV-Org/PyAV/issues/1962).
+        stream.codec_context.thread_count = 1
         packets = container.demux(stream)
         while True:
             frames = []
