@@ -36,15 +36,6 @@ from tagvis_lite.evaluation.protocols import MASKS, UNSUPERVISED, DavisProtocol
 from tagvis_lite.evaluation.result_files import open_results, result_maps
 from tagvis_lite.video import BACKGROUND, VOID, Frames, Tracks, Video
 
-__all__ = [
-    "DavisScores",
-    "SequenceScores",
-    "evaluate_davis",
-    "evaluate_davis_files",
-    "evaluate_tracks",
-    "sequence_scores",
-]
-
 MEASURES = ("J-Mean", "J-Recall", "J-Decay", "F-Mean", "F-Recall", "F-Decay")
 
 
