@@ -4,7 +4,38 @@
 # **One idea:** a stride is not a weight. Setting a few strides to 1 turns a network that recognises
 # actions into one that describes every frame, and its trained weights still fit.
 #
-# Paper: section III-A, the encoder Enc of figure 1 · Time: under 20 seconds on two CPU cores
+# Paper: section III-A, the encoder Enc of figure 1 · Time: 30 minutes to read, 10 for the exercise; 20 seconds on two
+# CPU cores
+#
+# Below, the whole network; this lesson is its first box, Enc, which turns frames into features $f$.
+
+
+# %% tags=["parameters"]
+PROFILE = "toy"  # toy, smoke or paper: whose encoder is measured at the end
+SEED = 0  # of the random weights and frames
+DATA = ""  # not used in this lesson: shapes do not depend on the picture
+OUT = ""  # folder for the metrics; empty keeps none
+
+# %% tags=["imports"]
+from collections import OrderedDict
+
+import torch
+from IPython.display import display
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models.video import r2plus1d_18
+
+from tagvis_lite.config import PROFILES
+from tagvis_lite.course import COLOURS, check, claim, explore, record, show, subplots
+from tagvis_lite.course.checks.lesson_11 import check_keep_time
+from tagvis_lite.model.encoder import Encoder
+from tagvis_lite.views.diagrams import draw_network
+
+torch.manual_seed(SEED)
+config = PROFILES[PROFILE]
+
+# %% tags=["fold"]
+display(draw_network(config))
 
 # %% [markdown]
 # ## What you will learn
@@ -18,28 +49,6 @@
 # You need: convolutions, strides and padding. Residual networks help.
 #
 # Previous: [10 · clips](10_clips.ipynb) · Next: [12 · spatio-temporal attention](12_attention.ipynb)
-
-# %% tags=["parameters"]
-PROFILE = "toy"  # toy, smoke or paper: whose encoder is measured at the end
-SEED = 0  # of the random weights and frames
-DATA = ""  # not used in this lesson: shapes do not depend on the picture
-OUT = ""  # folder for the metrics; empty keeps none
-
-# %% tags=["imports"]
-from collections import OrderedDict
-
-import torch
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
-from torchvision.models.video import r2plus1d_18
-
-from tagvis_lite.config import PROFILES
-from tagvis_lite.course import COLOURS, check, explore, record, show, subplots
-from tagvis_lite.course.checks.lesson_11 import check_keep_time
-from tagvis_lite.model.encoder import Encoder
-
-torch.manual_seed(SEED)
-config = PROFILES[PROFILE]
 
 # %% [markdown]
 # ## A question
@@ -168,6 +177,9 @@ weights = {
 as_torchvision = my_encoder(pool=1, time=2)
 _ = as_torchvision.load_state_dict(weights)
 
+# %% [markdown]
+# The same eight frames through both:
+
 # %%
 small = torch.randn(1, 3, 8, 32, 32)
 with torch.no_grad():
@@ -176,7 +188,7 @@ with torch.no_grad():
         expected = getattr(torchvision_network, name)(expected)
     features = as_torchvision(small)
 torch.testing.assert_close(features, expected)
-assert features.shape == (1, 256, 2, 4, 4)
+print(tuple(features.shape))
 
 # %% [markdown]
 # ## By hand
@@ -208,6 +220,9 @@ def weights_of(module):
     return sum(p.numel() for p in module.parameters() if p.ndim == 5)
 
 
+# %% [markdown]
+# A full kernel against the two parts, without a stride and with one:
+
 # %% tags=["nbval-check-output"]
 work_ratio = {}
 for c_in, c_out, stride in ((64, 64, 1), (64, 128, 2)):
@@ -219,8 +234,15 @@ for c_in, c_out, stride in ((64, 64, 1), (64, 128, 2)):
     print(f"weights {weights_of(full)} and {weights_of(two)}, work x {work_ratio[stride]:.2f}")
 
 # %% [markdown]
-# So factorising saves nothing, neither weights nor work, and with a stride in time it even costs more.
+# So factorising saves nothing, <!-- claim: no_saving --> neither weights nor work, and with a stride in time it even costs more.
 # What it buys is one more ReLU in each convolution and, its authors report, easier training.
+
+# %% tags=["fold"]
+no_saving = claim(
+    "Factorising saves no work, and with a stride in time it costs more",
+    abs(work_ratio[1] - 1) < 0.01 < work_ratio[2] - 1,
+    over="2 convolutions",
+)
 
 # %% [markdown]
 # ## The picture
@@ -272,7 +294,13 @@ for axis, (name, rungs) in zip(axes, ladders.items(), strict=True):
     axis.set_title(f"{name}:\n{' × '.join(map(str, rungs['layer3']))}")
 
 # %% tags=["fold"]
-figure.suptitle("The same weights, and three shapes")
+three = claim(
+    "The same weights, and three shapes",
+    [rungs["layer3"] for rungs in ladders.values()] == [(8, 28, 28), (32, 14, 14), (32, 14, 14)]
+    and len({weights_of(my_encoder(r["pool"], r["time"])) for r in readings.values()}) == 1,
+    over="3 readings, which start from frames of 2 sizes",
+)
+figure.suptitle(three)
 show(
     figure,
     alt="""Three ladders of bars for frames, stem, pool and layers 1 to 3. torchvision: from
@@ -295,6 +323,14 @@ show(
 toggles = {f"pool {pool}, time {time}": (pool, time) for pool in (1, 2) for time in (2, 1)}
 
 
+last = {name: ladder(my_encoder(*way), 32, 224)["layer3"] for name, way in toggles.items()}
+only = claim(
+    "From 224 x 224 frames, only pool 2 with time 1 ends at 32 × 14 × 14",
+    [name for name, rung in last.items() if rung == (32, 14, 14)] == ["pool 2, time 1"],
+    over=f"{len(last)} networks",
+)
+
+
 def toggled(figure, name):
     draw_ladder(figure.subplots(), ladder(my_encoder(*toggles[name]), 32, 224))
 
@@ -303,7 +339,7 @@ explore(
     toggled,
     values=list(toggles),
     label="strides",
-    title="From 224 x 224 frames, only pool 2 with time 1 ends at 32 × 14 × 14",
+    title=only,
     alt="""Four shape ladders, for spatial pool 1 or 2 and temporal stride 2 or 1. Their last rungs
     are 8 × 28 × 28, 32 × 28 × 28, 8 × 14 × 14 and 32 × 14 × 14.""",
     size=(2.25, 2.1),
@@ -334,11 +370,17 @@ def reach(encoder, axis):
     return int(arrived.max() - arrived.min()) + 1
 
 
+# %% [markdown]
+# The three readings, with the same weights, in time and in height:
+
 # %%
 encoders = {name: my_encoder(r["pool"], r["time"]) for name, r in readings.items()}
 for encoder in encoders.values():
     encoder.load_state_dict(weights)
 reaches = {name: [reach(encoder, axis) for axis in (2, 3)] for name, encoder in encoders.items()}
+
+# %% [markdown]
+# What they cost, beside what they see:
 
 # %% tags=["nbval-check-output"]
 giga_macs = {}
@@ -351,6 +393,12 @@ for name, r in readings.items():
     )
 
 # %% tags=["fold"]
+narrows = claim(
+    "Keeping T narrows what a feature sees of its neighbours in time",
+    reaches["torchvision"][0] == 53
+    and reaches["(a) pool, T kept"][0] == reaches["(b) small frames, T kept"][0] == 27,
+    over="the gradient of one feature in each of 3 encoders, random weights",
+)
 offsets = torch.arange(64) - 32
 figure, axis = subplots(width=7, height=2.6)
 for name in ("torchvision", "(a) pool, T kept"):
@@ -358,7 +406,7 @@ for name in ("torchvision", "(a) pool, T kept"):
     axis.plot(offsets, arrived / arrived.sum(), marker=".", label=name)
 axis.legend()
 axis.set(xlabel="frame, counted from the feature's own", ylabel="share of the gradient")
-axis.set_title("Keeping T narrows what a feature sees of its neighbours in time")
+axis.set_title(narrows)
 show(
     figure,
     alt="""Gradient of one feature of layer3 against the frames of the clip. With T kept it is a narrow
@@ -372,10 +420,10 @@ show(
 # - *(a) or (b)* hardly matters to the encoder. The maps from layer1 on are the same, 56, 28 and 14, the
 #   very sizes that Kinetics training had at 112 x 112. The work differs by the stem alone, and a feature
 #   sees about the same share of the frame. What differs is the input, and so the tags: at half the
-#   resolution of the frames in (a), at full resolution in (b). We take (a), because it alone meets every
+#   resolution of the frames in (a), at full resolution in (b). We take (a): it alone meets every
 #   printed number, H/16 among them.
 # - *Keeping T* fits the weights, but not what they were trained on. A kernel of layer3 learnt to compare
-#   features 4 frames apart and now compares neighbours: 27 frames of reach instead of 53. Spatio-temporal
+#   features 2 or 4 frames apart and now compares neighbours: <!-- claim: narrows --> 27 frames of reach instead of 53. Spatio-temporal
 #   attention, the next lesson, asks all frames, though in the paper's words its values come from one.
 # - *Which scores higher* is not shown here. It takes the Kinetics weights and a training on real video,
 #   and we have not run that.
@@ -387,9 +435,9 @@ show(
 # every frame is kept up to layer3. Leave the strides in space as they are, and leave every weight where
 # it is.
 #
-# <details><summary>Hint 1</summary>The stride of a convolution is an attribute that you can set:
+# <details><summary>Hint</summary>The stride of a convolution is an attribute that you can set:
 # <code>convolution.stride = (1, 2, 2)</code>. Time comes first.</details>
-# <details><summary>Hint 2</summary><code>network.modules()</code> walks through everything, shortcuts
+# <details><summary>Hint</summary><code>network.modules()</code> walks through everything, shortcuts
 # included.</details>
 
 
@@ -413,20 +461,40 @@ check(keep_time, check_keep_time)
 # happens?</summary>
 #
 # The block adds 32 frames to 16 and PyTorch raises an error. That is the lucky case. With one frame in
-# the shortcut it would broadcast silently.
+# the shortcut it would broadcast silently. <!-- claim: lucky -->
 # </details>
 #
 # <details><summary>2. Does keeping T cost more work?</summary>
 #
 # Yes. In layer2 there are twice as many frames and in layer3 four times as many. Reading (a) keeps the
-# bill in check because its pool cuts every map to a quarter.
+# bill in check: its pool cuts every map to a quarter. <!-- claim: dearer -->
 # </details>
 #
 # <details><summary>3. Why not reach the stride of 16 by going on to conv_5?</summary>
 #
 # It would fit H/16 = 14 for 224 x 224 frames without a pool. But conv_5 has 512 channels, and the paper
-# says conv_4 and 256.
+# says conv_4 and 256. <!-- given: section III-A -->
 # </details>
+
+# %% tags=["fold"]
+forgotten = my_encoder(pool=1, time=1)
+forgotten.layer2[0].downsample[0].stride = (2, 2, 2)
+try:
+    forgotten(torch.randn(1, 3, 8, 32, 32))
+    raised = False
+except RuntimeError:
+    raised = True
+lucky = claim(
+    "A forgotten shortcut raises, but for two frames, where it broadcasts",
+    raised and forgotten(torch.randn(1, 3, 2, 32, 32)).shape[2] == 2,
+    over="clips of 8 and of 2 frames",
+)
+kept, dropped = (macs(my_encoder(1, time), 1, 3, 32, 112, 112) for time in (1, 2))
+dearer = claim(
+    "Keeping T costs more work, and the pool pays for it",
+    kept > 1.3 * dropped and giga_macs["(a) pool, T kept"] < giga_macs["torchvision"],
+    over="3 encoders, counted",
+)
 
 # %% [markdown]
 # ## In the package
@@ -441,7 +509,15 @@ with torch.no_grad():
     ours = encoders["(a) pool, T kept"](small)
     theirs = package_encoder(small)
 torch.testing.assert_close(theirs, ours)
-assert ours.shape == (1, 256, 8, 2, 2), "8 frames in, 8 frames out"
+
+# %% tags=["fold"]
+fits = claim(
+    "torchvision's weights load into an encoder that keeps every frame",
+    ours.shape == (1, 256, 8, 2, 2)
+    and {k: v.shape for k, v in package_encoder.state_dict().items()}
+    == {k: v.shape for k, v in weights.items()},
+    over=f"{len(weights)} tensors, 8 frames",
+)
 
 # %% [markdown]
 # All widths and strides are options. This is the ladder of the profile this lesson runs with:
@@ -457,7 +533,7 @@ for name, rung in profile_ladder.items():
 # %% [markdown]
 # ## Metrics
 #
-# What this lesson claims, as numbers.
+# What this lesson measures, as numbers, and every claim above with what it rests on.
 
 # %% tags=["fold", "nbval-check-output"]
 metrics = {
@@ -472,24 +548,15 @@ metrics = {
 record("11", metrics, profile=PROFILE, seed=SEED, data=DATA, out=OUT)
 
 # %% tags=["fold"]
-assert ladders["torchvision"]["layer3"] == (8, 28, 28)
-assert ladders["(a) pool, T kept"]["layer3"] == (32, 14, 14)
-assert ladders["(b) small frames, T kept"]["layer3"] == (32, 14, 14)
-assert {k: v.shape for k, v in package_encoder.state_dict().items()} == {
-    k: v.shape for k, v in weights.items()
-}, "torchvision's weights no longer fit"
-assert reaches["torchvision"][0] == 53
-assert reaches["(a) pool, T kept"][0] == reaches["(b) small frames, T kept"][0] == 27
-assert abs(work_ratio[1] - 1) < 0.01 < work_ratio[2] - 1
 assert profile_ladder["layer3"][0] == data.clip_frames, "every profile keeps T"
 
 # %% [markdown]
 # ## Summary
 #
-# - R(2+1)D takes a 3-D convolution apart into space and time, with as many weights as before.
+# - R(2+1)D takes a 3-D convolution apart into space and time, with as many weights as before. <!-- claim: no_saving -->
 # - Strides are not weights: set those in time to 1, shortcuts included, and torchvision's Kinetics-400
-#   weights load into an encoder that keeps every frame.
-# - The price is reach: 27 frames instead of 53. And a pool after the stem gives the printed 14 x 14.
+#   weights load into an encoder that keeps every frame. <!-- claim: fits, lucky -->
+# - The price is reach: 27 frames instead of 53. And a pool after the stem gives the printed 14 x 14. <!-- claim: narrows, only -->
 #
 # Reference: Kini and Shah, *Tag-Based Attention Guided Bottom-Up Approach for Video Instance
 # Segmentation*, 2022, section III-A. R(2+1)D is from Tran et al., *A Closer Look at Spatiotemporal

@@ -648,8 +648,8 @@ show(
 # ## In the package
 #
 # The mean tags are the $h_{nt}$ that the losses use, and the instances are those of
-# `cluster_instances`, up to pixels beside a cut. The package dissolves small groups one at a time,
-# which can only differ in crumbs.
+# `cluster_instances`, up to pixels beside a cut. The package dissolves small groups one at a time, so the two may
+# differ where groups are small.
 
 # %%
 usual = view_of(prediction, inference.foreground, inference.bandwidth)
@@ -662,15 +662,18 @@ for n, (frames, values, _) in usual.tracks.items():
 package = cluster_instances(prediction, inference)
 table = count_pixels(usual.ids, package.ids)
 agreement = table.max(axis=1).sum() / table.sum()
-assert agreement > 0.97
-assert set(usual.modes) == set(package.modes)
+if DATA:  # clips that nobody has tried: told, not asserted
+    print(f"{agreement:.1%} of the pixels agree, in {len(package.modes)} instances of the package")
+else:
+    assert agreement > 0.97
+    assert set(usual.modes) == set(package.modes)
 
 # %% [markdown]
 # Where every frame is kept and tags have the size of the frames, `predict_video` is the same thing once
 # more. And a prediction that is not finite is refused with a sentence, not drawn.
 
 # %% tags=["fold"]
-if len(kept) == len(video) and pictures.shape[1:3] == config.data.size:
+if not DATA and len(kept) == len(video) and pictures.shape[1:3] == config.data.size:
     assert (predict_video(network, video, config).ids == package.ids).mean() > 0.97
 
 # %%
@@ -706,8 +709,9 @@ record("23", metrics, profile=PROFILE, seed=SEED, data=DATA, out=OUT)
 # %% tags=["fold"]
 assert numbers
 assert metrics["non-finite numbers"] == 0
-assert metrics["best mean IoU of the grid"] > 0.7, "the shipped weights have changed"
-assert np.ptp(ious, axis=1).mean() > np.ptp(ious, axis=0).mean(), "bandwidth matters more"
+if not DATA:
+    assert metrics["best mean IoU of the grid"] > 0.7, "the shipped weights have changed"
+    assert np.ptp(ious, axis=1).mean() > np.ptp(ious, axis=0).mean(), "bandwidth matters more"
 
 # %% [markdown]
 # ## Summary

@@ -8,7 +8,11 @@ import pytest
 from scipy import stats
 
 from tagvis_lite.course.build import NOTEBOOKS
-from tagvis_lite.course.checks.lesson_24 import Answer, check_difference_interval
+from tagvis_lite.course.checks.lesson_24 import (
+    Answer,
+    check_difference_interval,
+    check_two_seeds,
+)
 from tagvis_lite.evaluation.tables import markdown_table
 from tagvis_lite.runs import shipped
 from tagvis_lite.study.ablation import READINGS, TABLE_3
@@ -86,3 +90,12 @@ def test_the_committed_lesson_shows_the_tables_of_today() -> None:
             "runs were added: python -m tagvis_lite.study.report, then "
             "python -m tagvis_lite.course.build --only 24 --force"
         )
+
+
+@pytest.mark.parametrize(
+    ("half", "message"),
+    [(12.7, "twice as far apart"), (0.98, "many values"), (8.98, "root of 2"), (1.0, "one half")],
+)
+def test_wrong_widths_are_named(half: float, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        check_two_seeds(lambda: half)

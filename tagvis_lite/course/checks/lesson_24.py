@@ -66,3 +66,14 @@ def _check_half_width(
     assert np.isclose(half, expected), (
         f"half the width for {values} and {others} is {expected:.3g}, not {half:.3g}"
     )
+
+
+def check_two_seeds(answer: Callable[[], float]) -> None:
+    """Half the interval of the mean of 70 and 71."""
+    given = float(answer())
+    assert abs(given - 12.7) > 0.1, "that is the interval of 26 and 28, twice as far apart"
+    assert abs(given - 0.98) > 0.05, "1.96 is for many values; for two, Student's t is 12.7"
+    assert abs(given - 8.98) > 0.1, "divide by the root of 2: the mean of two is meant"
+    assert abs(given - 6.35) < 0.05, (
+        f"not {given:.2f}: s is the root of one half, s over the root of 2 is one half, t is 12.7"
+    )
