@@ -123,8 +123,8 @@ with LiveTraining(
 # %% [markdown]
 # ## In code
 #
-# What does `step` do? Here it is without what long runs need. The second network starts from the weights
-# that the first one had, and takes one step.
+# What does `step` do? Here it is without what long runs need. Further down, under 'In the package', both take one
+# step from the same weights and give the same loss.
 
 
 # %%
