@@ -17,7 +17,7 @@ from tiny_network import OVERRIDES, TINY
 from tagvis_lite.__main__ import main
 from tagvis_lite.model.network import TagVIS
 from tagvis_lite.runs import load_network, load_state
-from tagvis_lite.study import report, reproduction
+from tagvis_lite.study import report_tables, reproduction
 from tagvis_lite.study.ablation import TABLE_3
 from tagvis_lite.study.speed import count_flops
 from tagvis_lite.training import loop
@@ -89,11 +89,11 @@ def test_the_road_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     scores = json.loads((tables / "full-0.json").read_text())["scores"]
     monkeypatch.setattr(reproduction, "RECORDED", tables)
-    (own,) = [row for row in report.table_2() if "split test" in row["data"]]
+    (own,) = [row for row in report_tables.table_2() if "split test" in row["data"]]
     assert own["J&F"] == f"{100 * scores['J&F-Mean']:.1f}"
     assert own["origin"] == "measured, smoke profile, seed 0"
-    assert not any(row["origin"] == "not run" for row in report.table_2())
-    assert any(row["origin"] == "not run" for row in report.table_1())
+    assert not any(row["origin"] == "not run" for row in report_tables.table_2())
+    assert any(row["origin"] == "not run" for row in report_tables.table_1())
 
 
 def test_table_1_is_the_full_model_on_youtube_vis(
@@ -104,7 +104,7 @@ def test_table_1_is_the_full_model_on_youtube_vis(
     main(command)
     scores = json.loads((tmp_path / "T" / "full-0.json").read_text())["scores"]
     monkeypatch.setattr(reproduction, "RECORDED", tmp_path / "T")
-    (own,) = [row for row in report.table_1() if "split test" in row["data"]]
+    (own,) = [row for row in report_tables.table_1() if "split test" in row["data"]]
     assert own["mAP"] == f"{100 * scores['AP']:.1f}"
     assert f"| {own['mAP']} |" in (tmp_path / "T" / "report.md").read_text().replace("  ", " ")
     capsys.readouterr()

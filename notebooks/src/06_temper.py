@@ -30,7 +30,7 @@ from tagvis_lite.course.checks.lesson_06 import (
 from tagvis_lite.losses import instance_means, specter_loss, tagging_loss, temper_loss
 from tagvis_lite.runs import shipped
 from tagvis_lite.study.ablation import TABLE_3
-from tagvis_lite.study.report import differences
+from tagvis_lite.study.report_tables import differences
 from tagvis_lite.study.statistics import plus_minus
 from tagvis_lite.views import TagLine
 from tagvis_lite.views.free_tags import descend, draw_frames

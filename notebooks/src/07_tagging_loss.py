@@ -33,7 +33,7 @@ from tagvis_lite.course.checks.lesson_07 import (
 from tagvis_lite.losses import instance_means, tagging_loss, tagging_terms
 from tagvis_lite.runs import shipped
 from tagvis_lite.study.ablation import TABLE_3
-from tagvis_lite.study.report import differences
+from tagvis_lite.study.report_tables import differences
 from tagvis_lite.views import TagLine
 from tagvis_lite.views.free_tags import descend, draw_frames
 

@@ -16,7 +16,7 @@ from tagvis_lite.course.checks.lesson_24 import (
 from tagvis_lite.evaluation.tables import markdown_table
 from tagvis_lite.runs import shipped
 from tagvis_lite.study.ablation import READINGS, TABLE_3
-from tagvis_lite.study.report import ABLATION, table_1, table_2, table_3
+from tagvis_lite.study.report_tables import ABLATION, table_1, table_2, table_3, toy_scores
 from tagvis_lite.study.statistics import welch_interval
 
 Values = Sequence[float]
@@ -85,7 +85,8 @@ def test_the_committed_lesson_shows_the_tables_of_today() -> None:
         if "text/markdown" in output.get("data", {})
     )
     runs = shipped(ABLATION)
-    for table in (table_1(), table_2(), table_3(TABLE_3, runs), table_3(READINGS, runs)):
+    ours = (toy_scores(), table_3(TABLE_3, runs), table_3(READINGS, runs))
+    for table in (table_1(), table_2(), *ours):
         assert markdown_table(table) in shown, (
             "runs were added: python -m tagvis_lite.study.report, then "
             "python -m tagvis_lite.course.build --only 24 --force"
