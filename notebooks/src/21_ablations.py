@@ -48,7 +48,7 @@ from tagvis_lite.runs import load_network, shipped
 
 # %% tags=["imports"]
 from tagvis_lite.study.ablation import READINGS, TABLE_3, markdown, read_results
-from tagvis_lite.study.report import differences
+from tagvis_lite.study.report_tables import differences
 from tagvis_lite.study.statistics import (
     detectable_difference,
     plus_minus,
