@@ -563,15 +563,16 @@ check(cluster_by_gaps, check_cluster_by_gaps)
 
 # %% [markdown]
 # **Break** (5 minutes). Break that rule. Two objects of a hundred pixels each have the tags 0 and 3, and `gap` is 0.5.
-# Give the tags of at most six further pixels with which the rule finds *one* instance, while the package's heaps
+# Give the tags of at most twelve further pixels with which the rule finds *one* instance, while the package's heaps
 # (bandwidth 0.4) still find two. Where would such pixels lie in a picture?
 
 
 # %% tags=["exercise"]
 def bridge():
-    """Tags of at most six pixels that make one instance of two, for the rule of gaps."""
+    """Tags of at most 12 pixels that make one instance of two, for the rule of gaps."""
     ### BEGIN SOLUTION
-    return [0.5, 1.0, 1.5, 2.0, 2.5]  # pixels at an outline, where the network blends two tags
+    # Pixels at an outline, where the network blends two tags; wider apart, each is a heap itself.
+    return np.arange(0.25, 3, 0.25)
     ### END SOLUTION
 
 

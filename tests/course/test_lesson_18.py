@@ -73,7 +73,8 @@ def test_a_wrong_distance_is_shown_the_density(distance: float, message: str) ->
     ("tags", "message"),
     [
         ([0.5, 1.0, 2.0, 2.5], "a gap of 1.00"),
-        ([0.25 * k for k in range(1, 12)], "at most six"),
+        ([0.2 * k for k in range(1, 15)], "at most twelve"),
+        ([0.5, 1.0, 1.5, 2.0, 2.5], "a small heap of its own"),
         ([1.5] * 6, "a gap of 1.50"),
     ],
 )
