@@ -317,7 +317,9 @@ show(
 
 # %% [markdown]
 # The foreground, and with it every mask, comes from the semantic branch; the toy profile therefore
-# weighs cross-entropy up. One clip and one network show the balance of gradients, not what it costs; the
+# weighs cross-entropy up. (The network is still in training mode here, so these five passes also move the running
+# statistics of batch norm by the probe, and the score at the end carries that: a small leak. In work of your own call
+# `network.eval()` first.) One clip and one network show the balance of gradients, not what it costs; the
 # report's rows of weights do ([D14](../docs/decisions.md)); `paper` keeps the printed 1.
 
 # %% [markdown]
