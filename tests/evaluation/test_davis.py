@@ -218,6 +218,7 @@ def test_a_square_moved_by_two_pixels() -> None:
     scores = sequence_scores(truth, result)
     assert scores.J.item() == 78 / 82
     assert scores.F.item() == 1
+    assert scores.jf_mean.item() == (78 / 82 + 1) / 2
 
 
 def test_empty_and_full_masks() -> None:
