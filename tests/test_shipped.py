@@ -30,7 +30,7 @@ def test_a_name_that_did_not_come_along_is_named() -> None:
     with pytest.raises(FileNotFoundError, match=r"no-such-file.*did not come with"):
         shipped("no-such-file")
     for wrong in (lambda: load_network("toy3"), lambda: weights_file(Path("toy3"))):
-        with pytest.raises(FileNotFoundError, match=r"toy3.*there are real\.safe.*, toy\.safe.*, toy2\.safe"):
+        with pytest.raises(FileNotFoundError, match=r"toy3.*there are real.*, toy\.s.*, toy2"):
             wrong()
 
 
