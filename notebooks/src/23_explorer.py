@@ -9,7 +9,7 @@
 #
 # Four views of one prediction, live. Point at a pixel, or at a heap, and find it in all of them. (The weights
 # of this lesson know toy shapes only: on a video of your own these views show what a network does that was trained on
-# something else. What ships for real video, and how far to believe it, comes [below](#What-about-real-video?).)
+# something else. What ships for real video, and how far to believe it, comes near the end.)
 
 
 # %% tags=["parameters"]

@@ -95,7 +95,7 @@ def test_the_committed_lesson_shows_the_tables_of_today() -> None:
 
 @pytest.mark.parametrize(
     ("half", "message"),
-    [(12.7, "twice as far apart"), (0.98, "many values"), (8.98, "root of 2"), (1.0, "one half")],
+    [(12.7, "twice as far apart"), (0.98, "many values"), (8.98, "root of 2"), (2.0, "one half")],
 )
 def test_wrong_widths_are_named(half: float, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
