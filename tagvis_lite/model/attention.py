@@ -68,14 +68,14 @@ def pooled_attention(
 
     Args:
         query: B x T x S x d, as key and value.
-        at_a_time: frames t whose maps are in memory at once. None is one on a CPU, whose cache they
-            fit, and as many as MAPS_BYTES hold on a GPU, which one alone leaves idle.
+        at_a_time: frames t whose maps are in memory at once. None is as many as MAPS_BYTES hold on
+            a CUDA GPU, which one alone leaves idle, and one elsewhere, such as in a CPU's cache.
     """
     num_frames = key.shape[1]
     everyone = query.flatten(1, 2).unsqueeze(1) * query.shape[-1] ** -0.5  # B x 1 x TS x d
     if at_a_time is None:
         of_frame = 4 * key.shape[0] * everyone.shape[2] * key.shape[2]
-        at_a_time = 1 if key.device.type == "cpu" else max(1, MAPS_BYTES // of_frame)
+        at_a_time = max(1, MAPS_BYTES // of_frame) if key.device.type == "cuda" else 1
     outputs = []
     for keys, values in zip(key.split(at_a_time, 1), value.split(at_a_time, 1), strict=True):
         maps = (everyone @ keys.mT).softmax(dim=-1)  # B x frames t x TS x S
