@@ -117,13 +117,15 @@ def on_page(
     context: dict[str, Any],
     _doctree: nodes.document | None,
 ) -> None:
-    """Code that scrolls takes the focus; a switch of the sidebar is a plain checkbox.
+    """Code and tables that scroll take the focus; a switch of the sidebar is a plain checkbox.
 
     A native checkbox says its state by itself; the role `switch` on it asks for an attribute more.
     """
     if isinstance(body := context.get("body"), str):
         block = '<div class="highlight"><pre'
-        context["body"] = body.replace(f"{block}>", f'{block} tabindex="0">')
+        body = body.replace(f"{block}>", f'{block} tabindex="0">')
+        table = '<div class="table-wrapper'
+        context["body"] = body.replace(table, f'<div tabindex="0"{table.removeprefix("<div")}')
     if isinstance(tree := context.get("furo_navigation_tree"), str):
         tree = tree.replace(' role="switch"', "")
         context["furo_navigation_tree"] = tree.replace(
@@ -162,9 +164,10 @@ def on_build_finished(app: Sphinx, error: Exception | None) -> None:
     if error is None:
         runs = Path(app.srcdir, "data", "runs")
         shutil.copytree(runs, Path(app.outdir, "data", "runs"), dirs_exist_ok=True)
-        card = Path(app.outdir, "data", "checkpoints", "toy.json")
-        card.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(runs.parent / "checkpoints" / card.name, card)
+        cards = Path(app.outdir, "data", "checkpoints")
+        cards.mkdir(parents=True, exist_ok=True)
+        for card in (runs.parent / "checkpoints").glob("*.json"):
+            shutil.copyfile(card, cards / card.name)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
