@@ -116,6 +116,7 @@ def test_videos_that_are_no_toy_videos_get_the_weights_for_real_ones(
     root = tmp_path / path.split("/")[0]
     assert weights_for(root) == name
     words = ["--inference.min-area", "0.01", str(root), "--out", str(tmp_path / "toy-results")]
+    assert starting_values(predict, ["~no-such-user/a", *words[3:]])  # no name of a home folder
     inference = starting_values(predict, words)["inference"]
     assert inference == load_network(name)[1].inference
     other = starting_values(predict, [*words, "--checkpoint", "toy2"])["inference"]

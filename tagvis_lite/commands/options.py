@@ -101,13 +101,15 @@ def _starting_config(words: Sequence[str], otherwise: Config) -> Config:
 
 def _input(words: Sequence[str]) -> str:
     """The first word that is a path and no value of an option; '' where there is none."""
+    from tagvis_lite.data.images import at_home
+
     left = iter(words)
     for word in left:
         if word.startswith("-"):
             if "=" not in word:
                 next(left, None)
-        elif Path(word).expanduser().exists():
-            return word
+        elif (path := at_home(word)).exists():
+            return str(path)
     return ""
 
 

@@ -67,9 +67,10 @@ def predict(
     """
     from tagvis_lite.data.check import problems_in
     from tagvis_lite.data.find import find_videos
+    from tagvis_lite.data.images import at_home
 
     videos, dataset = find_videos(input, split, truth=False)
-    weights = weights_file(checkpoint or weights_for(input.expanduser()))
+    weights = weights_file(checkpoint or weights_for(at_home(input)))
 
     refuse(
         problems_in(videos, fast=True)
