@@ -7,13 +7,12 @@ Composites    as many as one likes, each a pure function of the seed and its num
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import overload
 
 import cv2
 import numpy as np
 
+from tagvis_lite.data.toy import LazyVideos
 from tagvis_lite.data.toy_scene import CATEGORIES, unit_outline
 from tagvis_lite.study.composites.compose import (
     OPAQUE,
@@ -82,7 +81,7 @@ SCORING = Mix(
 """Real objects alone, each of them to be seen: what scores are measured on."""
 
 
-class Composites(Sequence[Video]):
+class Composites(LazyVideos):
     """Composites of some sources, drawn when they are asked for; nothing is decoded.
 
     Give it as many as a training takes clips, and every clip is new.
@@ -130,14 +129,9 @@ class Composites(Sequence[Video]):
     def __len__(self) -> int:
         return self.number
 
-    @overload
-    def __getitem__(self, index: int) -> Video: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Video]: ...
-    def __getitem__(self, index: int | slice) -> Video | list[Video]:
-        if isinstance(index, slice):
-            return [self[k] for k in range(*index.indices(len(self)))]
-        return composite(self.recipe(range(len(self))[index]))
+    def video(self, index: int) -> Video:
+        """Composite `index`, drawn when its frames are asked for."""
+        return composite(self.recipe(index))
 
     def recipe(self, index: int) -> Recipe:
         """What composite `index` is made of."""
