@@ -31,9 +31,16 @@ from tagvis_lite.clips import spread_indices
 from tagvis_lite.config import Config, config_to_dict
 from tagvis_lite.data.find import ONE_CLASS
 from tagvis_lite.evaluation.davis import DavisScores, evaluate_tracks
-from tagvis_lite.inference import Network, merge_repeats, predict_clip, predict_video, read_clip
+from tagvis_lite.inference import (
+    Network,
+    clip_evidence,
+    merge_repeats,
+    predict_clip,
+    predict_video,
+    read_clip,
+)
 from tagvis_lite.instances import cluster_instances, prepare
-from tagvis_lite.instances.trust import ENOUGH, SIGNS, evidence, fit_trust, is_right, trust
+from tagvis_lite.instances.trust import ENOUGH, SIGNS, fit_trust, is_right, trust
 from tagvis_lite.runs import load_network, save_network
 from tagvis_lite.study.composites.draw import Composites, Mix
 from tagvis_lite.study.composites.sources import Sources
@@ -153,13 +160,11 @@ def look_at(network: Network, videos: Sequence[Video], config: Config) -> Found:
     for video in videos:
         frames, indices, _ = read_clip(video, config.data)
         made, kept = merge_repeats(predict_clip(network, frames), indices)
-        mirrored, _ = merge_repeats(predict_clip(network, frames.flip(-1)), indices)
         prepared = prepare(made)
         instances = cluster_instances(prepared, config.inference)
         if not instances.modes:
             continue
-        mirror = cluster_instances(mirrored, config.inference).ids[..., ::-1]
-        found = evidence(prepared, instances, mirror, config.inference.bandwidth)
+        found = clip_evidence(network, frames, indices, prepared, instances, config)
         truth = resized(video.read_ids(kept.tolist()), instances.ids.shape[1:])
         correct = is_right(instances.ids, truth)
         for n, values in found.items():

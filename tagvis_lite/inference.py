@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from tagvis_lite.clips import normalise, prepare_frames, spread_indices
 from tagvis_lite.config import Config, DataConfig
-from tagvis_lite.instances import Instances, cluster_instances, prepare
+from tagvis_lite.instances import Instances, Prepared, cluster_instances, prepare
 from tagvis_lite.instances.trust import evidence, trust
 from tagvis_lite.interpolation import interpolate_ids
 from tagvis_lite.video import Prediction, Tracks, Video
@@ -91,13 +91,32 @@ def find_instances(
     prediction, kept = merge_repeats(predict_clip(network, frames, device), indices)
     prepared = prepare(prediction)
     instances = cluster_instances(prepared, config.inference)
-    if config.inference.trust and instances.modes:
-        mirrored, _ = merge_repeats(predict_clip(network, frames.flip(-1), device), indices)
-        mirror_ids = cluster_instances(mirrored, config.inference).ids[..., ::-1]
-        found = evidence(prepared, instances, mirror_ids, config.inference.bandwidth)
-        weights = config.inference.trust
-        instances = replace(instances, trust={n: trust(x, weights) for n, x in found.items()})
+    weights = config.inference.trust
+    if weights and instances.modes:
+        signs = clip_evidence(network, frames, indices, prepared, instances, config, device)
+        instances = replace(instances, trust={n: trust(x, weights) for n, x in signs.items()})
     return instances, kept
+
+
+def clip_evidence(
+    network: Network,
+    frames: Tensor,
+    indices: np.ndarray,
+    prepared: Prepared,
+    instances: Instances,
+    config: Config,
+    device: torch.device | str | None = None,
+) -> dict[int, np.ndarray]:
+    """The signs of each instance of a clip, see `evidence`: a pass over the clip in a mirror.
+
+    Args:
+        network, frames, indices, config, device: see `find_instances`.
+        prepared: the prediction of the clip.
+        instances: what was found in it.
+    """
+    mirrored, _ = merge_repeats(predict_clip(network, frames.flip(-1), device), indices)
+    mirror_ids = cluster_instances(mirrored, config.inference).ids[..., ::-1]
+    return evidence(prepared, instances, mirror_ids, config.inference.bandwidth)
 
 
 def _by_windows(
